@@ -1,0 +1,235 @@
+//! Changes below a root. Whatever replaces something is made beside it under a name that starts with `.provision-`,
+//! gets its owner, mode and attributes there, and takes the place in one rename: a reader sees the old node or the
+//! new one, never a part; a crash leaves at most a file of that name. What fails takes its temporary file along.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid};
+use rustix::io::Errno;
+
+use super::{Root, absent, absolute, proc_path, xattr};
+use crate::node::Meta;
+use crate::{Error, Result};
+
+/// What the names of temporary nodes start with.
+pub const TEMPORARY_PREFIX: &str = ".provision-";
+
+impl Root {
+    /// Puts a regular file at `path`, atomically; what is there (a link itself, not its target) is replaced.
+    /// The directory must exist. On return the bytes and the name are on disk.
+    pub fn write(&self, path: &Path, bytes: &[u8], meta: &Meta) -> Result<()> {
+        let fail = |e: std::io::Error| Error::file("write", path, e);
+        self.replace(path, meta, |place| {
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let fd = rustix::fs::openat(&place.directory, &place.temporary, flags, Mode::from(0o600))?;
+            let mut file = File::from(fd);
+            file.write_all(bytes)?;
+            apply(file.as_fd(), meta)?;
+            file.sync_all()
+        })
+        .map_err(|e| e.or(fail))
+    }
+
+    /// Puts a symbolic link at `path`, atomically. Of `meta` only the owner and the attributes count.
+    pub fn symlink(&self, path: &Path, target: &str, meta: &Meta) -> Result<()> {
+        let fail = |e: std::io::Error| Error::file("link", path, e);
+        self.replace(path, meta, |place| {
+            rustix::fs::symlinkat(target, &place.directory, &place.temporary)?;
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let fd = rustix::fs::openat(&place.directory, &place.temporary, flags, Mode::empty())?;
+            apply(fd.as_fd(), meta)
+        })
+        .map_err(|e| e.or(fail))
+    }
+
+    /// Makes one directory; its parent must exist. A directory that is there already gets the metadata.
+    pub fn make_dir(&self, path: &Path, meta: &Meta) -> Result<()> {
+        if let Some(node) = self.node(path)? {
+            if node.is_dir() {
+                return self.set_meta(path, meta);
+            }
+            return Err(Error::BadPath {
+                path: path.to_path_buf(),
+                reason: "expected a directory or nothing; something else is there",
+            });
+        }
+        let fail = |e: std::io::Error| Error::file("make the directory", path, e);
+        self.replace(path, meta, |place| {
+            rustix::fs::mkdirat(&place.directory, &place.temporary, Mode::from(0o700))?;
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let fd = rustix::fs::openat(&place.directory, &place.temporary, flags, Mode::empty())?;
+            apply(fd.as_fd(), meta)
+        })
+        .map_err(|e| e.or(fail))
+    }
+
+    /// Gives a node mode, owner and attributes in place; a link's own, not its target's.
+    pub fn set_meta(&self, path: &Path, meta: &Meta) -> Result<()> {
+        let fd =
+            self.grip(path)?.ok_or_else(|| Error::file("change the mode or owner of", path, Errno::NOENT))?;
+        apply(fd.as_fd(), meta).map_err(|e| Error::file("change the mode or owner of", path, e))
+    }
+
+    /// Removes a file, a link or an empty directory. `false`: nothing was there.
+    pub fn remove(&self, path: &Path) -> Result<bool> {
+        let fail = |e: Errno| match e {
+            Errno::NOTEMPTY | Errno::EXIST => Error::NotEmpty { path: path.to_path_buf() },
+            e => Error::file("remove", path, e),
+        };
+        let Some((directory, name)) = self.parent(path)? else { return Ok(false) };
+        let Some(stat) =
+            absent(rustix::fs::statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW)).map_err(fail)?
+        else {
+            return Ok(false);
+        };
+        let is_dir = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+        let flags = if is_dir { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+        let removed = absent(rustix::fs::unlinkat(&directory, name, flags)).map_err(fail)?;
+        rustix::fs::fsync(&directory).map_err(fail)?;
+        Ok(removed.is_some())
+    }
+
+    /// Removes a node with everything below it; links are removed, never followed. `false`: nothing was there.
+    /// It stops at the first thing that cannot be removed, a mount point for instance.
+    pub fn remove_tree(&self, path: &Path) -> Result<bool> {
+        if self.node(path)?.is_some_and(|node| node.is_dir()) {
+            for name in self.list(path)?.unwrap_or_default() {
+                self.remove_tree(&path.join(name))?;
+            }
+        }
+        self.remove(path)
+    }
+
+    /// Gives a node another name on the same file system, replacing a file that has it; both directories are synced.
+    pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        let fail = |e: Errno| Error::file("rename", from, e);
+        let (old_dir, old) = self.parent(from)?.ok_or_else(|| fail(Errno::NOENT))?;
+        let (new_dir, new) = self.parent(to)?.ok_or_else(|| Error::file("rename to", to, Errno::NOENT))?;
+        rustix::fs::renameat(&old_dir, old, &new_dir, new).map_err(fail)?;
+        rustix::fs::fsync(&new_dir).map_err(fail)?;
+        rustix::fs::fsync(&old_dir).map_err(fail)
+    }
+
+    /// Adds bytes at the end of a file and waits until they are on disk (fdatasync(2)): the way a journal grows.
+    /// The file is made with `mode` when it is not there.
+    pub fn append(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+        let fail = |e: std::io::Error| Error::file("append to", path, e);
+        let made = self.node(path)?.is_none();
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW;
+        let fd = self.resolve(absolute(path)?, flags, Mode::from(mode)).map_err(|e| fail(e.into()))?;
+        let mut file = File::from(fd);
+        file.write_all(bytes).map_err(fail)?;
+        file.sync_data().map_err(fail)?;
+        if made && let Some((directory, _)) = self.parent(path)? {
+            rustix::fs::fsync(&directory).map_err(|e| fail(e.into()))?;
+        }
+        Ok(())
+    }
+
+    /// Opens a file for a lock, made with mode 0600 when it is not there.
+    pub(crate) fn open_lock(&self, path: &Path) -> Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW;
+        let fd = self
+            .resolve(absolute(path)?, flags, Mode::from(0o600))
+            .map_err(|e| Error::file("open the lock", path, e))?;
+        Ok(File::from(fd))
+    }
+
+    /// The directory of a node, open, and the node's name in it. `None`: no such directory.
+    fn parent<'p>(&self, path: &'p Path) -> Result<Option<(OwnedFd, &'p std::ffi::OsStr)>> {
+        let bad = || Error::BadPath {
+            path: path.to_path_buf(),
+            reason: "the root itself cannot be replaced or removed",
+        };
+        let path = absolute(path)?;
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return Err(bad()) };
+        let opened = self.resolve(directory, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty());
+        let opened = absent(opened).map_err(|e| Error::file("open the directory", directory, e))?;
+        Ok(opened.map(|fd| (fd, name)))
+    }
+
+    /// Makes a node under a temporary name, gives it the final one, syncs the directory.
+    fn replace(
+        &self,
+        path: &Path,
+        meta: &Meta,
+        make: impl FnOnce(&Place) -> std::io::Result<()>,
+    ) -> Result<(), Refusal> {
+        if meta.mode > 0o7777 {
+            let reason = "expected permission bits only, at most 0o7777";
+            return Err(Refusal::Ours(Error::BadPath { path: path.to_path_buf(), reason }));
+        }
+        let (directory, name) =
+            self.parent(path).map_err(Refusal::Ours)?.ok_or(Refusal::Kernel(Errno::NOENT.into()))?;
+        let place = Place { directory, temporary: temporary_name() };
+        let renamed = make(&place).and_then(|()| {
+            rustix::fs::renameat(&place.directory, &place.temporary, &place.directory, name)?;
+            rustix::fs::fsync(&place.directory)?;
+            Ok(())
+        });
+        renamed.map_err(|e| {
+            place.discard();
+            Refusal::Kernel(e)
+        })
+    }
+}
+
+/// Why a replacement did not happen: the kernel said no, or we did before asking it.
+enum Refusal {
+    Kernel(std::io::Error),
+    Ours(Error),
+}
+
+impl Refusal {
+    fn or(self, wrap: impl FnOnce(std::io::Error) -> Error) -> Error {
+        match self {
+            Refusal::Kernel(e) => wrap(e),
+            Refusal::Ours(e) => e,
+        }
+    }
+}
+
+/// Where a node is made before it takes its place.
+struct Place {
+    directory: OwnedFd,
+    temporary: String,
+}
+
+impl Place {
+    /// Takes the temporary node away. It may not exist, and the failure that led here is the one to report.
+    fn discard(&self) {
+        let gone = rustix::fs::unlinkat(&self.directory, &self.temporary, AtFlags::empty());
+        if gone == Err(Errno::ISDIR) {
+            let _ = rustix::fs::unlinkat(&self.directory, &self.temporary, AtFlags::REMOVEDIR);
+        }
+    }
+}
+
+/// Owner first: chown(2) clears setuid bits and file capabilities. ACLs last: chmod(2) rewrites their mask.
+/// Nothing is set that already is: an unprivileged user may "give" a file to the owner it has.
+fn apply(fd: impl AsFd, meta: &Meta) -> std::io::Result<()> {
+    let fd = fd.as_fd();
+    let stat = rustix::fs::statat(fd, "", AtFlags::EMPTY_PATH)?;
+    let name = proc_path(fd);
+    if (stat.st_uid, stat.st_gid) != (meta.uid, meta.gid) {
+        let (uid, gid) = (Uid::from_raw(meta.uid), Gid::from_raw(meta.gid));
+        rustix::fs::chownat(fd, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH)?;
+    }
+    if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
+        rustix::fs::chmod(&name, Mode::from(meta.mode))?;
+    }
+    xattr::write(&name, &meta.xattrs)
+}
+
+/// Unique among all processes (pid) and within this one (counter); `O_EXCL` catches what an earlier boot left.
+fn temporary_name() -> String {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.subsec_nanos());
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    format!("{TEMPORARY_PREFIX}{:x}-{count:x}-{now:x}", std::process::id())
+}

@@ -17,6 +17,7 @@ mod lookup;
 mod merge;
 mod search;
 mod show;
+mod syntax;
 
 pub use auth_file::AuthFile;
 pub use credentials::{AuthDefect, Credentials};

@@ -1,5 +1,7 @@
 //! Reading, refusing and editing files of credentials, as data.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use provision_pull_secret::{AuthFile, Credentials, Error, merge};
 use secrecy::ExposeSecret;
 

@@ -1,5 +1,7 @@
 //! Laws that hold for every file: nothing panics, merging is associative, an edit can be taken back.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use provision_pull_secret::{AuthFile, Credentials, merge};

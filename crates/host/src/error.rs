@@ -100,6 +100,28 @@ pub enum Error {
         /// The `ID_LIKE` field.
         id_like: String,
     },
+    /// A package name that the package manager could take for something else.
+    #[error(
+        "{name:?} is no package name: expected letters, digits and `+-._:`, starting with a letter or digit"
+    )]
+    BadPackageName {
+        /// The name as it was given.
+        name: String,
+    },
+    /// A unit name that systemctl could take for something else.
+    #[error("{name:?} is no unit name: expected it with its type, like `registry.service`, and no pattern")]
+    BadUnitName {
+        /// The name as it was given.
+        name: String,
+    },
+    /// Packages cannot be removed alone.
+    #[error("removing {} would also remove {}; remove those first, or keep both", packages.join(" "), others.join(" "))]
+    WouldRemove {
+        /// What was to be removed.
+        packages: Vec<String>,
+        /// What depends on it.
+        others: Vec<String>,
+    },
     /// Another process holds the lock.
     #[error("{} is locked by {holder}; wait until it has ended", path.display())]
     Locked {

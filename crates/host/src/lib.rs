@@ -4,10 +4,32 @@
 //! It must not know profiles, podman, registries or certificates, and it never prints.
 //! Everything is synchronous. Absence is `Ok(None)`, never an error.
 
+mod environment;
 mod error;
+pub mod facts;
+mod family;
+mod host;
+pub mod hostname;
+pub mod linger;
+mod lock;
+pub mod names;
 mod node;
+pub mod packages;
+pub mod privilege;
+mod program;
 mod root;
+pub mod selinux;
+pub mod systemd;
+pub mod trust;
 
+pub use environment::{args, current_dir, current_exe, effective_uid, home, now, var};
 pub use error::{Error, Result};
+pub use facts::Facts;
+pub use family::{Family, OsRelease};
+pub use host::{Host, SYSTEM_PATH};
+pub use lock::Lock;
 pub use node::{Meta, Node, NodeKind, Space};
+pub use privilege::re_exec_with_sudo;
+pub use program::{DEFAULT_TIMEOUT, Output, Program};
 pub use root::{Root, TEMPORARY_PREFIX};
+pub use selinux::Selinux;

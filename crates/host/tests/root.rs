@@ -1,5 +1,7 @@
 //! A root is a temporary directory here; the code path is the one of the running system.
 
+#![expect(clippy::unwrap_used, reason = "a set-up that fails is a test that fails")]
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

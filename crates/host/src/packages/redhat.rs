@@ -1,0 +1,151 @@
+//! rpm(8) and dnf(8), version 4 and 5: how they are called and how they answer. Names were checked before.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::Result;
+use crate::host::Host;
+use crate::program::Program;
+
+/// Downloads and unpacking on a slow machine take long; a hang has an end nevertheless.
+const LIMIT: Duration = Duration::from_secs(3600);
+
+/// `EPOCHNUM` is 0 where there is no epoch.
+const FORMAT: &str = "%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\n";
+
+pub(super) fn installed(host: &Host, names: &[String]) -> Result<BTreeMap<String, String>> {
+    let query = host.program("rpm").args(["--query", "--queryformat", FORMAT]);
+    if names.is_empty() {
+        return Ok(parse_installed(&query.arg("--all").run()?.stdout));
+    }
+    // The exit status is the number of names that are not installed, so it tells nothing about failures; those
+    // (a database that cannot be read) say so on standard error.
+    let query = query.arg("--").args(names);
+    let command = query.command_line();
+    let output = query.output()?;
+    if !output.success() && !output.stderr.trim().is_empty() {
+        return Err(output.into_error(command));
+    }
+    Ok(parse_installed(&output.stdout))
+}
+
+/// Lines without a tab are `package x is not installed`. The keys that rpm lists as packages are not packages.
+fn parse_installed(text: &str) -> BTreeMap<String, String> {
+    let fields = text.lines().filter_map(|line| line.split_once('\t'));
+    let packages = fields.filter(|(name, _)| *name != "gpg-pubkey");
+    packages.map(|(name, version)| (name.to_owned(), without_epoch_0(version))).collect()
+}
+
+pub(super) fn candidate(host: &Host, name: &str) -> Result<Option<String>> {
+    let format = "%{name}\t%{epoch}:%{version}-%{release}\n";
+    let output = dnf(host).args(["--quiet", "--cacheonly", "repoquery", "--latest-limit=1"]);
+    let query = output.args(["--queryformat", format, name]);
+    let command = query.command_line();
+    let output = query.output()?;
+    // Without lists, `--cacheonly` has nothing to answer from: nothing is known, which is no failure.
+    let no_lists = output.stderr.contains("Cache-only enabled but no cache")
+        || output.stderr.contains("no cached metadata")
+        || output.stderr.contains("Cannot find valid metadata");
+    match output.success() || no_lists {
+        true => Ok(parse_candidate(&output.stdout, name)),
+        false => Err(output.into_error(command)),
+    }
+}
+
+/// dnf 4 ends each answer with a newline of its own, dnf 5 does not: empty lines mean nothing. Versions are
+/// sorted, and an architecture each has its own line.
+fn parse_candidate(text: &str, name: &str) -> Option<String> {
+    let fields = text.lines().filter_map(|line| line.split_once('\t'));
+    fields.filter(|(found, _)| *found == name).map(|(_, version)| without_epoch_0(version)).next_back()
+}
+
+pub(super) fn refresh(host: &Host) -> Result<()> {
+    dnf(host).args(["makecache", "--refresh"]).run().map(drop)
+}
+
+pub(super) fn install(host: &Host, names: &[String]) -> Result<()> {
+    dnf(host).args(["--setopt=install_weak_deps=False", "install"]).args(names).run().map(drop)
+}
+
+/// Dependencies stay unless they are named: who asked for them since is not known.
+pub(super) fn remove(host: &Host, names: &[String]) -> Result<()> {
+    dnf(host).args(["--setopt=clean_requirements_on_remove=False", "remove"]).args(names).run().map(drop)
+}
+
+/// What a removal would take along: rpm refuses what others need and says who they are.
+pub(super) fn would_remove(host: &Host, names: &[String]) -> Result<Vec<String>> {
+    let test = host.program("rpm").args(["--erase", "--test", "--"]).args(names);
+    let command = test.command_line();
+    let output = test.output()?;
+    let needed = parse_needed(&output.stderr);
+    if output.success() || !needed.is_empty() { Ok(needed) } else { Err(output.into_error(command)) }
+}
+
+/// Indented lines like `podman is needed by (installed) cockpit-podman-84-1.el9.noarch`.
+fn parse_needed(text: &str) -> Vec<String> {
+    let needing = text.lines().filter_map(|line| line.split_once(" is needed by (installed) "));
+    needing.map(|(_, package)| name_of(package.trim()).to_owned()).collect()
+}
+
+/// The name in `name-version-release.architecture`.
+fn name_of(package: &str) -> &str {
+    let mut parts = package.rsplitn(3, '-');
+    parts.nth(2).unwrap_or(package)
+}
+
+fn without_epoch_0(version: &str) -> String {
+    let version = version.trim();
+    version.strip_prefix("0:").unwrap_or(version).to_owned()
+}
+
+fn dnf(host: &Host) -> Program<'_> {
+    host.program("dnf").arg("--assumeyes").timeout(LIMIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn recorded_rpm_query() {
+        let text = "podman\t4:4.9.4-18.el9_4.1\npackage skopeo is not installed\nbash\t0:5.1.8-9.el9\n\
+                    gpg-pubkey\t0:fd431d51-4ae0493b\n";
+        let found = parse_installed(text);
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["bash", "podman"]);
+        assert_eq!((found["bash"].as_str(), found["podman"].as_str()), ("5.1.8-9.el9", "4:4.9.4-18.el9_4.1"));
+    }
+
+    #[test]
+    fn recorded_dnf_repoquery() {
+        let dnf4 = "podman\t4:4.9.4-18.el9_4.1\n\npodman\t4:5.2.2-9.el9_5\n\n";
+        let dnf5 = "podman\t5:5.4.2-1.fc42\n";
+        let old = "httpd-tools\t0:2.4.57-5.el9\n";
+        for (text, name, expected) in [
+            (dnf4, "podman", Some("4:5.2.2-9.el9_5")),
+            (dnf5, "podman", Some("5:5.4.2-1.fc42")),
+            (old, "httpd-tools", Some("2.4.57-5.el9")),
+            (old, "httpd", None),
+            ("", "podman", None),
+        ] {
+            assert_eq!(parse_candidate(text, name).as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn recorded_rpm_erase_test() {
+        let text = "error: Failed dependencies:\n\tpodman is needed by (installed) cockpit-podman-84.1-1.el9.noarch\n\
+                    \tconmon >= 2 is needed by (installed) cri-o-1.30.0-2.el9.x86_64\n";
+        assert_eq!(parse_needed(text), ["cockpit-podman", "cri-o"]);
+        assert_eq!(name_of("odd"), "odd");
+    }
+
+    proptest! {
+        #[test]
+        fn any_output_is_understood(text in "( is needed by \\(installed\\) |[\\t\n :a-z-]|\\PC)*") {
+            parse_installed(&text);
+            parse_candidate(&text, "podman");
+            parse_needed(&text);
+        }
+    }
+}

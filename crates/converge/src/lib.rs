@@ -2,17 +2,39 @@
 //!
 //! Knows states, ops, order and undo; must not know what a section of a profile means, and prints nothing.
 
+mod accounts;
+mod content;
 pub mod desired;
+mod engine;
+mod error;
+pub mod event;
+mod generation;
 pub mod health;
-pub mod poke;
-pub mod resource;
-pub mod state;
+mod journal;
+mod machine;
+mod observe;
+mod op;
+pub mod part;
+mod perform;
+mod plan;
+mod poke;
+mod resource;
+mod state;
+mod vault;
 
 pub use desired::Desired;
+pub use engine::{Aftermath, Applied, Engine, Failure, Request, STATE_DIRECTORY};
+pub use error::{Error, Result};
+pub use event::Event;
+pub use generation::{Outcome, Records, Report};
 pub use health::Health;
+pub use machine::Machine;
+pub use op::{Op, Undo};
+pub use plan::{Baseline, Observed, Phase, Plan, Step, Why, plan};
 pub use poke::Poke;
-pub use resource::{Kind, Resource, ResourceId, Resources};
+pub use resource::{BadResourceId, Kind, Resource, ResourceId, Resources};
 pub use state::{
     Content, ContentState, DirectoryState, FileState, ImageSource, ImageState, PackageState, PartState,
     State, SymlinkState, UnitState,
 };
+pub use vault::{Bytes, Vault};

@@ -29,8 +29,10 @@ pub enum State {
     Image(ImageState),
     /// The value of a setting.
     Setting {
-        /// The value, as the system shows it.
+        /// The value in force now.
         value: String,
+        /// The value after the next boot; none: the system's own default.
+        configured: Option<String>,
     },
     /// Mirrored images, all present.
     Content(ContentState),
@@ -160,10 +162,10 @@ pub struct ImageState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "from")]
 pub enum ImageSource {
-    /// An archive that the vault holds under this name.
+    /// An archive that the vault holds.
     Generated {
-        /// The name in the vault.
-        name: String,
+        /// Its bytes.
+        content: Content,
     },
     /// An OCI or docker archive on this host.
     Archive {
@@ -187,6 +189,12 @@ pub struct ContentState {
 }
 
 impl State {
+    /// A setting with the same value now and after the next boot.
+    pub fn setting(value: impl Into<String>) -> Self {
+        let value = value.into();
+        Self::Setting { configured: Some(value.clone()), value }
+    }
+
     /// Whether a host in this (observed) state needs no change to be as `wanted`.
     pub fn satisfies(&self, wanted: &Self) -> bool {
         match (self, wanted) {
@@ -209,7 +217,7 @@ impl State {
             (Self::Absent, Self::Unit(wanted)) => UnitState::GONE.satisfies(wanted),
             (Self::Unit(is), Self::Absent) => is.satisfies(&UnitState::GONE),
             (Self::Image(is), Self::Image(wanted)) => is.id == wanted.id,
-            (Self::Setting { value: is }, Self::Setting { value: wanted }) => is == wanted,
+            (Self::Setting { .. }, Self::Setting { .. }) => self == wanted,
             (Self::Content(is), Self::Content(wanted)) => is == wanted,
             _ => false,
         }
@@ -220,6 +228,7 @@ impl State {
         match self {
             Self::File(file) => Some(&file.content),
             Self::Part(part) => part.content.as_ref(),
+            Self::Image(ImageState { source: ImageSource::Generated { content }, .. }) => Some(content),
             _ => None,
         }
     }
@@ -229,6 +238,7 @@ impl State {
         match self {
             Self::File(file) => Some(&mut file.content),
             Self::Part(part) => part.content.as_mut(),
+            Self::Image(ImageState { source: ImageSource::Generated { content }, .. }) => Some(content),
             _ => None,
         }
     }

@@ -1,0 +1,346 @@
+//! The one way in: plan towards a desired state, and apply it with a journal, so that it is done whole or not at all.
+//!
+//! Undoing is planning too: a failed or cut-off apply plans towards the generation before, with what it was
+//! about to do as what is recorded.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use provision_host::{Family, Host, packages};
+
+use crate::desired::Desired;
+use crate::error::{Error, Result};
+use crate::event::{Event, Listener};
+use crate::generation::{Outcome, Records, Report};
+use crate::health;
+use crate::journal::{Journal, Record};
+use crate::machine::Machine;
+use crate::observe::{Expected, observe};
+use crate::op::Op;
+use crate::part;
+use crate::perform::perform;
+use crate::plan::{Baseline, Observed, Plan, Step, Why, plan, subjects};
+use crate::resource::{Kind, ResourceId, Resources};
+use crate::state::State;
+use crate::vault::Vault;
+
+/// Where provision keeps its own files on a host.
+pub const STATE_DIRECTORY: &str = "/var/lib/provision";
+
+/// What an apply is asked for.
+pub struct Request<'a> {
+    /// The state wanted, with everything generated filled in.
+    pub desired: &'a Desired,
+    /// What the generation is called: the profile's name, `rollback to 3`, `destroy`.
+    pub name: &'a str,
+    /// The text of the profile, kept with the generation.
+    pub profile: &'a str,
+    /// Who asks.
+    pub who: &'a str,
+    /// Asked between two steps; true: stop here and take back what was done.
+    pub interrupted: &'a dyn Fn() -> bool,
+    /// Told of everything that happens.
+    pub listener: Listener<'a>,
+}
+
+/// How an apply ended well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Applied {
+    /// The host was as wanted, and nothing was written.
+    Nothing,
+    /// A new generation is in force.
+    Committed(Report),
+}
+
+/// How an apply failed.
+#[derive(Debug, thiserror::Error)]
+#[error("the apply failed")]
+pub struct Failure {
+    /// What went wrong first.
+    #[source]
+    pub cause: Box<Error>,
+    /// What became of the host.
+    pub aftermath: Aftermath,
+}
+
+/// What became of the host after a failure.
+#[derive(Debug)]
+pub enum Aftermath {
+    /// No step was begun.
+    NothingChanged,
+    /// The steps that were done are taken back.
+    Undone,
+    /// Taking them back failed as well; the journal is kept, and the next run tries again.
+    HalfDone(Box<Error>),
+}
+
+impl From<Error> for Failure {
+    fn from(cause: Error) -> Self {
+        Self { cause: Box::new(cause), aftermath: Aftermath::NothingChanged }
+    }
+}
+
+/// A host with provision's records of it.
+pub struct Engine<'a> {
+    machine: Machine<'a>,
+    records: Records<'a>,
+    journal: Journal<'a>,
+}
+
+impl<'a> Engine<'a> {
+    /// The engine of a host. Nothing is read yet.
+    pub fn new(host: &'a Host, family: Family, vault: &'a Vault<'a>) -> Self {
+        let directory: PathBuf = vault.directory().to_path_buf();
+        let journal = Journal::new(&host.root, &directory);
+        Self {
+            machine: Machine { host, family, vault },
+            records: Records::new(&host.root, directory),
+            journal,
+        }
+    }
+
+    /// The generations and the baseline.
+    pub fn records(&self) -> &Records<'a> {
+        &self.records
+    }
+
+    /// Whether a run was cut off and [`Engine::recover`] has work to do.
+    pub fn is_cut_off(&self) -> Result<bool> {
+        Ok(self.journal.read()?.is_some())
+    }
+
+    /// What the generation in force recorded; empty before the first one.
+    pub fn recorded(&self) -> Result<Desired> {
+        match self.records.current()? {
+            Some(number) => self.records.desired(number),
+            None => Ok(Desired::default()),
+        }
+    }
+
+    /// The plan from the host as it is now towards a desired state; changes nothing.
+    pub fn plan(&self, desired: &Desired) -> Result<Plan> {
+        self.plan_from(desired, &self.recorded()?.resources, &self.records.baseline()?)
+    }
+
+    fn plan_from(&self, desired: &Desired, recorded: &Resources, baseline: &Baseline) -> Result<Plan> {
+        let hint = |id| desired.resources.get(id).or_else(|| recorded.get(id)).map(|r| &r.state);
+        let expected: Expected<'_> =
+            subjects(desired, recorded).into_iter().filter_map(|id| Some((id, hint(id)?))).collect();
+        let observed: Observed = observe(self.machine, &expected)?;
+        Ok(plan(desired, recorded, baseline, &observed))
+    }
+
+    /// Brings the host to the desired state, proves it, and commits a generation; or takes everything back.
+    pub fn apply(&self, request: &Request<'_>) -> Result<Applied, Failure> {
+        self.recover(request.listener)?;
+        self.machine.vault.prepare()?;
+        let plan = self.plan(request.desired)?;
+        if let Some((id, reason)) = plan.unknown.iter().next() {
+            return Err(Error::Unknown { id: id.clone(), reason: reason.clone() }.into());
+        }
+        let before = self.recorded()?;
+        if plan.is_empty() && before.resources == request.desired.resources {
+            return Ok(Applied::Nothing);
+        }
+        let number = self.records.numbers()?.last().map_or(1, |last| last + 1);
+        for bytes in request.desired.literals.values() {
+            self.machine.vault.keep(bytes, false)?;
+        }
+        self.records.begin(number, request.desired, &plan, request.profile)?;
+        self.journal.append(&Record::Begin { generation: number })?;
+        match self.carry_out(number, request, &plan) {
+            Ok(()) => Ok(Applied::Committed(self.commit(number, request, &plan)?)),
+            Err(cause) => Err(self.take_back(number, request, cause)),
+        }
+    }
+
+    fn carry_out(&self, number: u64, request: &Request<'_>, plan: &Plan) -> Result<()> {
+        let mut baseline = self.records.baseline()?;
+        // Whether or not a step replaces it now: a later one may, and then it is no longer what was there first.
+        for (id, state) in &plan.baseline {
+            self.save_bytes(id, state)?;
+        }
+        baseline.states.extend(plan.baseline.clone());
+        self.records.write_baseline(&baseline)?;
+        self.run(number, plan, request.listener, request.interrupted)?;
+        for health in &request.desired.health {
+            (request.listener)(&Event::Proving { health });
+            health::prove(self.machine, health, request.interrupted)?;
+        }
+        Ok(())
+    }
+
+    /// Does all steps of a plan, in order.
+    fn run(&self, number: u64, plan: &Plan, listener: Listener<'_>, stop: &dyn Fn() -> bool) -> Result<()> {
+        let total = plan.steps.len();
+        for (place, step) in plan.steps.iter().enumerate() {
+            let place = place + 1;
+            if stop() {
+                let before = step.ids.first().map(ToString::to_string).unwrap_or_default();
+                return Err(Error::Interrupted { before });
+            }
+            listener(&Event::Started { number: place, total, step });
+            let begun = Instant::now();
+            self.save_step(number, step)?;
+            self.journal.append(&Record::Intent { step: place })?;
+            let done = self.step(step)?;
+            self.journal.append(&Record::Done { step: place })?;
+            let milliseconds = begun.elapsed().as_millis();
+            listener(&Event::Done { number: place, total, nothing: done, milliseconds });
+        }
+        Ok(())
+    }
+
+    /// Does one step; true when nothing had to be done.
+    fn step(&self, step: &Step) -> Result<bool> {
+        let Op::Packages { install, .. } = &step.op else {
+            return Ok(perform(self.machine, &step.op)?.nothing);
+        };
+        if !install.is_empty() {
+            let before = packages::all_installed(self.machine.host, self.machine.family)?;
+            self.journal.append(&Record::Packages { before })?;
+        }
+        let done = perform(self.machine, &step.op)?;
+        if let Some(changed) = done.packages {
+            let brought = changed.added.into_keys().filter(|name| !install.contains_key(name)).collect();
+            self.note_brought(brought)?;
+        }
+        Ok(done.nothing)
+    }
+
+    fn note_brought(&self, brought: Vec<String>) -> Result<()> {
+        let mut baseline = self.records.baseline()?;
+        baseline.brought.extend(brought);
+        self.records.write_baseline(&baseline)
+    }
+
+    /// Keeps the bytes that a step replaces, before it replaces them.
+    fn save_step(&self, number: u64, step: &Step) -> Result<()> {
+        let Op::Put { id, from, .. } = &step.op else { return Ok(()) };
+        let bytes = self.save_bytes(id, from)?;
+        if let (Some(bytes), Why::Drift) = (bytes, step.why) {
+            self.records.keep_drifted(number, id.path(), &bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the bytes that a state speaks of, as they are on the host now.
+    fn save_bytes(&self, id: &ResourceId, state: &State) -> Result<Option<Vec<u8>>> {
+        let Some(content) = state.content().filter(|_| id.kind() == Kind::File) else { return Ok(None) };
+        let file = self.machine.host.root.read(id.path())?;
+        let bytes = match (file, id.file_part()) {
+            (Some(file), Some(name)) => part::read(&file, name)
+                .map_err(|source| Error::Part { path: id.path().to_path_buf(), source })?,
+            (file, _) => file,
+        };
+        if let Some(bytes) = &bytes {
+            self.machine.vault.keep(bytes, content.secret)?;
+        }
+        Ok(bytes)
+    }
+
+    fn commit(&self, number: u64, request: &Request<'_>, plan: &Plan) -> Result<Report> {
+        let report = self.report(number, request, plan, Outcome::Committed, None)?;
+        self.records.write_report(&report)?;
+        self.records.commit(number)?;
+        self.forget_baseline(request.desired)?;
+        self.journal.remove()?;
+        (request.listener)(&Event::Committed { generation: number });
+        Ok(report)
+    }
+
+    fn report(
+        &self,
+        number: u64,
+        request: &Request<'_>,
+        plan: &Plan,
+        result: Outcome,
+        reason: Option<String>,
+    ) -> Result<Report> {
+        let now = jiff::Timestamp::try_from(provision_host::now()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        Ok(Report {
+            schema: 1,
+            generation: number,
+            parent: self.records.current()?,
+            time: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            who: request.who.to_owned(),
+            profile: request.name.to_owned(),
+            state_id: plan.state_id.clone(),
+            result,
+            steps: plan.steps.len(),
+            corrective: plan.steps.iter().filter(|step| step.why == Why::Drift).count(),
+            reason,
+        })
+    }
+
+    /// What is no longer ours has no baseline any more: the next first contact takes a new one.
+    fn forget_baseline(&self, desired: &Desired) -> Result<()> {
+        let mut baseline = self.records.baseline()?;
+        baseline.states.retain(|id, _| desired.resources.contains_key(id));
+        if !desired.resources.keys().any(|id| id.kind() == Kind::Package) {
+            baseline.brought.clear();
+        }
+        self.records.write_baseline(&baseline)
+    }
+
+    /// After a failure: back to the generation before, and a report that says so.
+    fn take_back(&self, number: u64, request: &Request<'_>, cause: Error) -> Failure {
+        (request.listener)(&Event::RollingBack { reason: cause.to_string() });
+        let undone = self.undo(number, &cause.to_string(), request.listener).and_then(|()| {
+            let reason = Some(cause.to_string());
+            let report =
+                self.report(number, request, &self.plan(&self.recorded()?)?, Outcome::Undone, reason)?;
+            self.records.write_report(&report)?;
+            self.journal.remove()
+        });
+        let aftermath = match undone {
+            Ok(()) => Aftermath::Undone,
+            Err(error) => Aftermath::HalfDone(Box::new(error)),
+        };
+        Failure { cause: Box::new(cause), aftermath }
+    }
+
+    /// Plans from what was attempted towards the generation before, and does it.
+    fn undo(&self, number: u64, reason: &str, listener: Listener<'_>) -> Result<()> {
+        self.journal.append(&Record::Undo { reason: reason.to_owned() })?;
+        self.note_cut_off_packages()?;
+        let before = self.recorded()?;
+        let mut attempted = before.resources.clone();
+        attempted.extend(self.records.desired(number)?.resources);
+        let plan = self.plan_from(&before, &attempted, &self.records.baseline()?)?;
+        self.run(number, &plan, listener, &|| false)?;
+        self.forget_baseline(&before)
+    }
+
+    /// Packages that a transaction brought before it was cut off or failed.
+    fn note_cut_off_packages(&self) -> Result<()> {
+        let records = self.journal.read()?.unwrap_or_default();
+        let before = records.iter().find_map(|record| match record {
+            Record::Packages { before } => Some(before),
+            _ => None,
+        });
+        let Some(before) = before else { return Ok(()) };
+        let now = packages::all_installed(self.machine.host, self.machine.family)?;
+        self.note_brought(now.into_keys().filter(|name| !before.contains_key(name)).collect())
+    }
+
+    /// Takes back what a run left half-done that was cut off; nothing when there is none.
+    pub fn recover(&self, listener: Listener<'_>) -> Result<()> {
+        let Some(records) = self.journal.read()? else { return Ok(()) };
+        if let Some(Record::Begin { generation }) = records.first() {
+            // The commit is one rename; what comes after it is only tidying up.
+            if self.records.current()? == Some(*generation) {
+                self.forget_baseline(&self.recorded()?)?;
+            } else {
+                listener(&Event::Recovering { generation: *generation });
+                self.undo(*generation, "the run was cut off", listener)?;
+            }
+        }
+        self.journal.remove()
+    }
+
+    /// Path of the lock that every run that changes the host holds.
+    pub fn lock_path(directory: &Path) -> PathBuf {
+        directory.join("lock")
+    }
+}

@@ -1,0 +1,101 @@
+//! What can go wrong while converging. Each error says which resource or file; causes are sources.
+
+use std::path::PathBuf;
+
+use crate::resource::ResourceId;
+
+/// The result of everything in this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A failure of the engine.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The host refused.
+    #[error(transparent)]
+    Host(#[from] provision_host::Error),
+    /// One resource could not be changed.
+    #[error("{id} could not be changed")]
+    Resource {
+        /// Which.
+        id: ResourceId,
+        /// Why not.
+        #[source]
+        source: Box<Error>,
+    },
+    /// The host is neither as it was when planned nor as it should be: somebody else changes it.
+    #[error("{id} changed under us: expected {expected}, found {found}")]
+    Conflict {
+        /// Which resource.
+        id: ResourceId,
+        /// What the plan was made from.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// Resources whose state could not be read; nothing is changed as long as there are any.
+    #[error("{id} could not be read: {reason}")]
+    Unknown {
+        /// The first of them.
+        id: ResourceId,
+        /// Why not.
+        reason: String,
+    },
+    /// A file of provision's own is damaged.
+    #[error("{} is damaged", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Bytes that are needed are neither in the store nor in the vault.
+    #[error("the bytes {what} are not in {}", store.display())]
+    Lost {
+        /// What is missing: a fingerprint or the name of something generated.
+        what: String,
+        /// Where they should be.
+        store: PathBuf,
+    },
+    /// A part of a file could not be found or written.
+    #[error("{} cannot be edited", path.display())]
+    Part {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: crate::part::PartError,
+    },
+    /// A change was made, but the system is not as it should be after it.
+    #[error("{id}: {problem}")]
+    Ineffective {
+        /// Which resource.
+        id: ResourceId,
+        /// What is wrong, and what to look at.
+        problem: String,
+    },
+    /// A generation that is asked for does not exist.
+    #[error("there is no generation {number}; there are {have}")]
+    NoGeneration {
+        /// The number asked for.
+        number: u64,
+        /// Those that exist, in words.
+        have: String,
+    },
+    /// The host is not healthy after the change.
+    #[error("{what}")]
+    Unhealthy {
+        /// What was proved, and how it failed, with the last log lines where there are any.
+        what: String,
+    },
+    /// The run was interrupted by a signal between two steps.
+    #[error("interrupted before {before}")]
+    Interrupted {
+        /// The step that was not begun.
+        before: String,
+    },
+    /// OpenSSL refused a primitive.
+    #[error("OpenSSL failed")]
+    Crypto(#[from] openssl::error::ErrorStack),
+}

@@ -1,0 +1,54 @@
+//! What happens during an apply, as data; the command line turns it into words.
+
+use serde::Serialize;
+
+use crate::plan::Step;
+
+/// One thing that happened.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum Event<'a> {
+    /// A journal without a commit was found; the host goes back to the generation before.
+    Recovering {
+        /// The generation that was not finished.
+        generation: u64,
+    },
+    /// A step begins.
+    Started {
+        /// Its place, from 1.
+        number: usize,
+        /// How many there are.
+        total: usize,
+        /// The step.
+        step: &'a Step,
+    },
+    /// A step has ended well.
+    Done {
+        /// Its place, from 1.
+        number: usize,
+        /// How many there are.
+        total: usize,
+        /// Nothing had to be done: the host was as wanted already.
+        nothing: bool,
+        /// How long it took, in milliseconds.
+        milliseconds: u128,
+    },
+    /// Something is proved now.
+    Proving {
+        /// What.
+        health: &'a crate::health::Health,
+    },
+    /// The steps so far are taken back.
+    RollingBack {
+        /// Why.
+        reason: String,
+    },
+    /// The generation counts.
+    Committed {
+        /// Its number.
+        generation: u64,
+    },
+}
+
+/// Who is told of events.
+pub type Listener<'a> = &'a dyn Fn(&Event<'_>);

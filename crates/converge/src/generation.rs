@@ -1,0 +1,155 @@
+//! Generations and the baseline on disk: what was applied, when, by whom, and what was there before us.
+
+use std::path::{Path, PathBuf};
+
+use provision_host::{Meta, NodeKind, Root};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::desired::Desired;
+use crate::error::{Error, Result};
+use crate::plan::{Baseline, Plan};
+use crate::vault::make_directories;
+
+/// What an apply left behind, as `report.json` has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Version of this format: 1.
+    pub schema: u32,
+    /// The generation's number.
+    pub generation: u64,
+    /// The generation before it, if there was one.
+    pub parent: Option<u64>,
+    /// When it ended, RFC 3339 in UTC.
+    pub time: String,
+    /// Who asked for it.
+    pub who: String,
+    /// What was asked for: name of a profile, `rollback to 3`, `destroy`.
+    pub profile: String,
+    /// The state id.
+    pub state_id: String,
+    /// How it ended.
+    pub result: Outcome,
+    /// How many steps were done.
+    pub steps: usize,
+    /// How many of them repaired drift.
+    pub corrective: usize,
+    /// Why it failed, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// How an apply ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Everything was done and proved.
+    Committed,
+    /// It failed, and the host is as it was before.
+    Undone,
+}
+
+/// provision's own directory on the host: baseline and generations.
+pub struct Records<'a> {
+    root: &'a Root,
+    directory: PathBuf,
+}
+
+impl<'a> Records<'a> {
+    /// The records in a state directory, such as `/var/lib/provision`.
+    pub fn new(root: &'a Root, directory: impl Into<PathBuf>) -> Self {
+        Self { root, directory: directory.into() }
+    }
+
+    /// Number of the generation in force.
+    pub fn current(&self) -> Result<Option<u64>> {
+        let node = self.root.node(&self.directory.join("current"))?;
+        Ok(node.and_then(|node| match node.kind {
+            NodeKind::Symlink { target } => target.rsplit('/').next()?.parse().ok(),
+            _ => None,
+        }))
+    }
+
+    /// What generation `number` declared.
+    pub fn desired(&self, number: u64) -> Result<Desired> {
+        let found = self.read(&self.place(number).join("desired.json"))?;
+        found.ok_or_else(|| self.no_generation(number))
+    }
+
+    /// The report of generation `number`; none when it was cut off.
+    pub fn report(&self, number: u64) -> Result<Option<Report>> {
+        self.read(&self.place(number).join("report.json"))
+    }
+
+    /// All numbers, ascending, whatever became of them.
+    pub fn numbers(&self) -> Result<Vec<u64>> {
+        let names = self.root.list(&self.directory.join("generations"))?.unwrap_or_default();
+        let mut numbers: Vec<u64> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// The baseline.
+    pub fn baseline(&self) -> Result<Baseline> {
+        Ok(self.read(&self.directory.join("baseline.json"))?.unwrap_or_default())
+    }
+
+    /// Replaces the baseline.
+    pub(crate) fn write_baseline(&self, baseline: &Baseline) -> Result<()> {
+        self.write(&self.directory.join("baseline.json"), baseline)
+    }
+
+    /// Writes down what a new generation is about to do.
+    pub(crate) fn begin(&self, number: u64, desired: &Desired, plan: &Plan, profile: &str) -> Result<()> {
+        let place = self.place(number);
+        make_directories(self.root, &place)?;
+        self.root.write(&place.join("profile.toml"), profile.as_bytes(), &Meta::own(0o600))?;
+        self.write(&place.join("plan.json"), plan)?;
+        self.write(&place.join("desired.json"), desired)
+    }
+
+    /// Writes the report of a generation.
+    pub(crate) fn write_report(&self, report: &Report) -> Result<()> {
+        self.write(&self.place(report.generation).join("report.json"), report)
+    }
+
+    /// Makes a generation the one in force: one rename.
+    pub(crate) fn commit(&self, number: u64) -> Result<()> {
+        let target = format!("generations/{number:04}");
+        Ok(self.root.symlink(&self.directory.join("current"), &target, &Meta::own(0o777))?)
+    }
+
+    /// Keeps bytes that somebody else put in place of ours.
+    pub(crate) fn keep_drifted(&self, generation: u64, path: &Path, bytes: &[u8]) -> Result<()> {
+        let place = self.directory.join("lost+found");
+        make_directories(self.root, &place)?;
+        let name = path.to_string_lossy().trim_start_matches('/').replace('/', "-");
+        Ok(self.root.write(&place.join(format!("{generation:04}-{name}")), bytes, &Meta::own(0o600))?)
+    }
+
+    fn place(&self, number: u64) -> PathBuf {
+        self.directory.join("generations").join(format!("{number:04}"))
+    }
+
+    fn no_generation(&self, number: u64) -> Error {
+        let numbers = self.numbers().unwrap_or_default();
+        let have = match (numbers.first(), numbers.last()) {
+            (Some(first), Some(last)) => format!("{first} to {last}"),
+            _ => "none".to_owned(),
+        };
+        Error::NoGeneration { number, have }
+    }
+
+    fn read<T: DeserializeOwned>(&self, path: &Path) -> Result<Option<T>> {
+        let damaged = |source| Error::Damaged { path: path.to_path_buf(), source };
+        let bytes = self.root.read(path)?;
+        bytes.map(|bytes| serde_json::from_slice(&bytes).map_err(damaged)).transpose()
+    }
+
+    fn write<T: Serialize>(&self, path: &Path, value: &T) -> Result<()> {
+        let damaged = |source| Error::Damaged { path: path.to_path_buf(), source };
+        let mut bytes = serde_json::to_vec_pretty(value).map_err(damaged)?;
+        bytes.push(b'\n');
+        Ok(self.root.write(path, &bytes, &Meta::own(0o600))?)
+    }
+}

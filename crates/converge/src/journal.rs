@@ -1,0 +1,102 @@
+//! The write-ahead log of one apply: what was begun, so that a run that was cut off can be undone.
+//!
+//! One JSON object a line, on disk before the next thing happens (fdatasync(2)). The first line says which
+//! generation is being made; a journal is removed when its generation is committed or undone.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use provision_host::Root;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// One line of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "record")]
+pub(crate) enum Record {
+    /// An apply begins.
+    Begin {
+        /// The generation it makes.
+        generation: u64,
+    },
+    /// A step begins.
+    Intent {
+        /// Its place in the plan, from 1.
+        step: usize,
+    },
+    /// The packages there were before a transaction, to know afterwards what it brought.
+    Packages {
+        /// Versions by name.
+        before: BTreeMap<String, String>,
+    },
+    /// A step has ended well.
+    Done {
+        /// Its place in the plan, from 1.
+        step: usize,
+    },
+    /// From here on the steps are taken back.
+    Undo {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The journal of the apply under way.
+pub(crate) struct Journal<'a> {
+    root: &'a Root,
+    path: PathBuf,
+}
+
+impl<'a> Journal<'a> {
+    pub(crate) fn new(root: &'a Root, directory: &Path) -> Self {
+        Self { root, path: directory.join("journal.ndjson") }
+    }
+
+    /// Writes one record, and returns when it is on disk.
+    pub(crate) fn append(&self, record: &Record) -> Result<()> {
+        let damaged = |source| Error::Damaged { path: self.path.clone(), source };
+        let mut line = serde_json::to_vec(record).map_err(damaged)?;
+        line.push(b'\n');
+        Ok(self.root.append(&self.path, &line, 0o600)?)
+    }
+
+    /// The records of a run that did not finish; none when there is no journal.
+    ///
+    /// A last line that was cut off counts as not written: nothing was done after it.
+    pub(crate) fn read(&self) -> Result<Option<Vec<Record>>> {
+        let Some(bytes) = self.root.read(&self.path)? else { return Ok(None) };
+        let mut records = Vec::new();
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            if line.ends_with(b"\n") {
+                let damaged = |source| Error::Damaged { path: self.path.clone(), source };
+                records.push(serde_json::from_slice(line).map_err(damaged)?);
+            }
+        }
+        Ok(Some(records))
+    }
+
+    /// Ends the journal.
+    pub(crate) fn remove(&self) -> Result<()> {
+        self.root.remove(&self.path)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_was_cut_off_does_not_count() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::open(directory.path()).unwrap();
+        let journal = Journal::new(&root, Path::new("/"));
+        assert_eq!(journal.read().unwrap(), None);
+        journal.append(&Record::Begin { generation: 3 }).unwrap();
+        root.append(Path::new("/journal.ndjson"), b"{\"record\":\"int", 0o600).unwrap();
+        assert_eq!(journal.read().unwrap(), Some(vec![Record::Begin { generation: 3 }]));
+        journal.remove().unwrap();
+        assert_eq!(journal.read().unwrap(), None);
+    }
+}

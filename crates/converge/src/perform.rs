@@ -1,0 +1,301 @@
+//! Does one op. It looks first: as wanted → nothing; as planned → do it; anything else → a conflict.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use provision_host::hostname::Hostname;
+use provision_host::packages::Changed;
+use provision_host::{Error as HostError, Family, Meta, hostname, packages, selinux, systemd, trust};
+
+use crate::accounts::Accounts;
+use crate::error::{Error, Result};
+use crate::machine::Machine;
+use crate::observe::observe_one;
+use crate::op::Op;
+use crate::part;
+use crate::poke::Poke;
+use crate::resource::ResourceId;
+use crate::state::{DirectoryState, FileState, ImageSource, PartState, State, SymlinkState, UnitState};
+
+/// Loading an image of a few hundred megabytes takes minutes on a slow disk.
+const IMAGE_LIMIT: Duration = Duration::from_secs(1800);
+
+/// What an op did.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    /// The host was as wanted before.
+    pub(crate) nothing: bool,
+    /// Packages that came or went.
+    pub(crate) packages: Option<Changed>,
+}
+
+/// Does one op.
+pub(crate) fn perform(machine: Machine<'_>, op: &Op) -> Result<Done> {
+    let changed = Done::default();
+    match op {
+        Op::Put { id, from, to } => guarded(machine, id, from, to, || put(machine, id, to)),
+        Op::Unit { name, from, to } => {
+            guarded(machine, &ResourceId::unit(name), from, to, || unit(machine, name, to))
+        }
+        Op::Image { name, from, to } => {
+            guarded(machine, &ResourceId::image(name), from, to, || image(machine, name, to))
+        }
+        Op::Set { name, from, to } => {
+            guarded(machine, &ResourceId::setting(name), from, to, || set(machine, to))
+        }
+        Op::Packages { install, remove } => {
+            let install: Vec<String> = install
+                .iter()
+                .map(|(name, version)| pinned(machine.family, name, version.as_deref()))
+                .collect();
+            let remove: Vec<String> = remove.iter().cloned().collect();
+            let packages = packages::transaction(machine.host, machine.family, &install, &remove)?;
+            Ok(Done { packages: Some(packages), ..changed })
+        }
+        Op::Content { name, to } => crate::content::bring(name, to).map(|()| changed),
+        Op::Poke { poke } => tell(machine, poke).map(|()| changed),
+    }
+}
+
+/// A package with its version as the family's package manager writes it.
+fn pinned(family: Family, name: &str, version: Option<&str>) -> String {
+    match (family, version) {
+        (_, None) => name.to_owned(),
+        (Family::Debian, Some(version)) => format!("{name}={version}"),
+        (Family::RedHat, Some(version)) => format!("{name}-{version}"),
+    }
+}
+
+fn guarded(
+    machine: Machine<'_>,
+    id: &ResourceId,
+    from: &State,
+    to: &State,
+    change: impl FnOnce() -> Result<()>,
+) -> Result<Done> {
+    let seen_as = |one: &'_ State, other: &'_ State| -> Result<State> {
+        observe_one(machine, id, if one.content().is_some() { one } else { other })
+    };
+    if seen_as(to, from)?.satisfies(to) {
+        return Ok(Done { nothing: true, ..Done::default() });
+    }
+    let is = seen_as(from, to)?;
+    if !as_planned(&is, from, to) {
+        return Err(Error::Conflict { id: id.clone(), expected: in_words(from), found: in_words(&is) });
+    }
+    change().map_err(|error| match error {
+        Error::Resource { .. } | Error::Ineffective { .. } => error,
+        error => Error::Resource { id: id.clone(), source: Box::new(error) },
+    })?;
+    Ok(Done::default())
+}
+
+/// Whether a resource is still as it was when the plan was made, as far as the change depends on it.
+fn as_planned(is: &State, from: &State, to: &State) -> bool {
+    if is.satisfies(from) || is == from {
+        return true;
+    }
+    match (is, from, to) {
+        // The file around our part may come, go or change: we touch only the part.
+        (State::Part(PartState { content: None, .. }), State::Absent, _)
+        | (State::Absent, State::Part(_), _) => true,
+        // A unit whose files this very plan brought is known by now, and its state is asked for afresh.
+        (State::Unit(_) | State::Absent, State::Unit(_) | State::Absent, _) => true,
+        // Contents were observed under another sealing rule (a secret before the host had a key).
+        (State::File(is), State::File(from), _) => {
+            is.content.fingerprint.is_some() && from.content.fingerprint.is_none()
+        }
+        _ => false,
+    }
+}
+
+/// A state in a few words, for errors.
+fn in_words(state: &State) -> String {
+    match state {
+        State::Absent => "nothing there".into(),
+        State::File(file) => {
+            let content = file.content.fingerprint.as_deref().unwrap_or("not made yet");
+            format!("a file ({content}, mode {:04o}, {}:{})", file.mode, file.owner, file.group)
+        }
+        State::Directory(directory) => format!("a directory (mode {:04o})", directory.mode),
+        State::Symlink(link) => format!("a link to {}", link.target),
+        State::Part(PartState { content: None, .. }) => "a file without the part".into(),
+        State::Part(_) => "a file with another part".into(),
+        State::Package(package) => format!("version {}", package.version.as_deref().unwrap_or("any")),
+        State::Unit(unit) => format!("enabled {:?}, active {:?}", unit.enabled, unit.active),
+        State::Image(image) => format!("image {}", image.id),
+        State::Setting { value, .. } => format!("{value:?}"),
+        State::Content(_) => "content".into(),
+        State::Foreign { what } => what.clone(),
+        State::Unknown { reason } => format!("unreadable: {reason}"),
+    }
+}
+
+fn put(machine: Machine<'_>, id: &ResourceId, to: &State) -> Result<()> {
+    match (id.file_part(), to) {
+        (Some(name), State::Part(state)) => put_part(machine, id, name, Some(state)),
+        (Some(name), _) => put_part(machine, id, name, None),
+        (None, State::File(file)) => put_file(machine, id, file),
+        (None, State::Directory(directory)) => put_directory(machine, id, directory),
+        (None, State::Symlink(link)) => put_symlink(machine, id, link),
+        (None, State::Absent) => remove(machine, id),
+        (None, other) => Err(Error::Conflict {
+            id: id.clone(),
+            expected: "a file, directory or link".into(),
+            found: in_words(other),
+        }),
+    }
+}
+
+fn put_file(machine: Machine<'_>, id: &ResourceId, file: &FileState) -> Result<()> {
+    let bytes = machine.vault.find(&file.content)?;
+    let meta = meta(machine, file.mode, &file.owner, &file.group, file.xattrs.as_ref())?;
+    machine.host.root.write(id.path(), &bytes, &meta)?;
+    label(machine, id, file.xattrs.is_none())
+}
+
+fn put_directory(machine: Machine<'_>, id: &ResourceId, directory: &DirectoryState) -> Result<()> {
+    let meta = meta(machine, directory.mode, &directory.owner, &directory.group, directory.xattrs.as_ref())?;
+    machine.host.root.make_dir(id.path(), &meta)?;
+    label(machine, id, directory.xattrs.is_none())
+}
+
+fn put_symlink(machine: Machine<'_>, id: &ResourceId, link: &SymlinkState) -> Result<()> {
+    let meta = meta(machine, 0o777, &link.owner, &link.group, None)?;
+    Ok(machine.host.root.symlink(id.path(), &link.target, &meta)?)
+}
+
+/// Removes a file or link, or a directory that nobody else has put anything into.
+fn remove(machine: Machine<'_>, id: &ResourceId) -> Result<()> {
+    match machine.host.root.remove(id.path()) {
+        Ok(_) | Err(HostError::NotEmpty { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn put_part(machine: Machine<'_>, id: &ResourceId, name: &str, to: Option<&PartState>) -> Result<()> {
+    let root = &machine.host.root;
+    let failed = |source| Error::Part { path: id.path().to_path_buf(), source };
+    let before = root.read(id.path())?;
+    let meta = match root.node(id.path())? {
+        Some(node) => node.meta,
+        None => Meta::own(to.map_or(0o600, |state| state.mode)),
+    };
+    let content = match to.and_then(|state| state.content.as_ref()) {
+        Some(content) => Some(machine.vault.find(content)?),
+        None => None,
+    };
+    let bytes =
+        part::write(before.as_deref().unwrap_or_default(), name, content.as_deref().map(Vec::as_slice))
+            .map_err(failed)?;
+    if to.is_none() && part::is_empty(&bytes, name) {
+        return remove(machine, id);
+    }
+    root.write(id.path(), &bytes, &meta)?;
+    label(machine, id, before.is_none())
+}
+
+/// Gives a new file the label that the system's policy has for its place.
+fn label(machine: Machine<'_>, id: &ResourceId, by_policy: bool) -> Result<()> {
+    if by_policy && machine.host.root.is_live() {
+        selinux::restorecon(machine.host, &[id.path()])?;
+    }
+    Ok(())
+}
+
+fn meta(
+    machine: Machine<'_>,
+    mode: u32,
+    owner: &str,
+    group: &str,
+    xattrs: Option<&BTreeMap<String, String>>,
+) -> Result<Meta> {
+    let accounts = Accounts::read(&machine.host.root)?;
+    let nobody = |what: &'static str, name: &str| HostError::Unexpected {
+        origin: "/etc/passwd and /etc/group".into(),
+        expected: what,
+        found: format!("no {name}"),
+    };
+    let uid = accounts.uid(owner).ok_or_else(|| nobody("the owner of the file", owner))?;
+    let gid = accounts.gid(group).ok_or_else(|| nobody("the group of the file", group))?;
+    let xattrs = xattrs.into_iter().flatten().map(|(name, value)| (name.clone(), unhex(value))).collect();
+    Ok(Meta { mode, uid, gid, xattrs })
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits = text.as_bytes().chunks_exact(2);
+    digits.filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+fn unit(machine: Machine<'_>, name: &str, to: &State) -> Result<()> {
+    let to = match to {
+        State::Unit(unit) => unit.clone(),
+        _ => UnitState::GONE,
+    };
+    let host = machine.host;
+    if to.masked == Some(false) && systemd::status(host, name)?.enabled.starts_with("masked") {
+        systemd::unmask(host, name)?;
+    }
+    let enabled = systemd::status(host, name)?.enabled;
+    match to.enabled {
+        Some(true) if enabled != "enabled" => systemd::enable(host, name)?,
+        Some(false) if enabled == "enabled" => systemd::disable(host, name)?,
+        _ => {}
+    }
+    match to.active {
+        Some(true) => systemd::start(host, name)?,
+        Some(false) => systemd::stop(host, name)?,
+        None => {}
+    }
+    if to.masked == Some(true) {
+        systemd::mask(host, name)?;
+    }
+    Ok(())
+}
+
+fn image(machine: Machine<'_>, name: &str, to: &State) -> Result<()> {
+    let podman = || machine.host.program("podman").timeout(IMAGE_LIMIT);
+    let State::Image(image) = to else {
+        podman().args(["image", "rm", "--force", name]).run()?;
+        return Ok(());
+    };
+    match &image.source {
+        ImageSource::Generated { content } => {
+            let path = machine.vault.place(content);
+            podman().args(["load", "--quiet", "--input"]).arg(path.to_string_lossy()).run()?;
+        }
+        ImageSource::Archive { path } => {
+            podman().args(["load", "--quiet", "--input", path]).run()?;
+        }
+        ImageSource::Pull { reference } => {
+            podman().args(["pull", "--quiet", reference]).run()?;
+        }
+        ImageSource::Storage => {}
+    }
+    let id = ResourceId::image(name);
+    let is = observe_one(machine, &id, to)?;
+    if is.satisfies(to) {
+        return Ok(());
+    }
+    let problem = format!("expected image {} after loading it, found {}", image.id, in_words(&is));
+    Err(Error::Ineffective { id, problem })
+}
+
+fn set(machine: Machine<'_>, to: &State) -> Result<()> {
+    match to {
+        State::Setting { value, configured } => {
+            let name = Hostname { running: value.clone(), configured: configured.clone() };
+            Ok(hostname::set(machine.host, &name)?)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn tell(machine: Machine<'_>, poke: &Poke) -> Result<()> {
+    match poke {
+        Poke::UpdateTrust => trust::update(machine.host, machine.family)?,
+        Poke::DaemonReload => systemd::daemon_reload(machine.host)?,
+        Poke::Restart { unit } => systemd::restart(machine.host, unit)?,
+    }
+    Ok(())
+}

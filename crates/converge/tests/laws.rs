@@ -1,0 +1,248 @@
+//! The laws of the engine, over random declarations and random hosts, on a temporary root.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use provision_converge::{
+    Applied, Desired, DirectoryState, Engine, FileState, PartState, Request, Resource, ResourceId, State,
+    SymlinkState, Vault,
+};
+use provision_host::{Family, Host};
+
+const STATE: &str = "/var/lib/provision";
+
+/// One thing a random profile declares.
+#[derive(Debug, Clone)]
+enum Declared {
+    File { name: usize, text: String, mode: u32 },
+    Link { name: usize, target: String },
+    Part { name: usize, text: String },
+    Secret { name: usize },
+}
+
+const FILES: [&str; 4] = ["/etc/a", "/etc/d/b", "/etc/d/e/c", "/srv/x"];
+const PARTS: [&str; 2] = ["/etc/hosts", "/etc/d/hosts"];
+
+fn declared() -> impl Strategy<Value = Declared> {
+    prop_oneof![
+        (0..4usize, "[a-c]{0,2}", prop_oneof![Just(0o644), Just(0o600)])
+            .prop_map(|(name, text, mode)| Declared::File { name, text, mode }),
+        (0..4usize, "[a-c]").prop_map(|(name, target)| Declared::Link { name, target }),
+        (0..2usize, "[a-c]{1,2}\n").prop_map(|(name, text)| Declared::Part { name, text }),
+        (0..4usize).prop_map(|name| Declared::Secret { name }),
+    ]
+}
+
+fn profile() -> impl Strategy<Value = Vec<Declared>> {
+    proptest::collection::vec(declared(), 0..5)
+}
+
+/// What somebody else put on the host: a file's text and mode, by place in `FILES` and `PARTS`.
+fn prior() -> impl Strategy<Value = Vec<(usize, String, u32)>> {
+    let mode = prop_oneof![Just(0o644), Just(0o640), Just(0o755)];
+    proptest::collection::vec((0..6usize, "[a-z]{0,3}\n?", mode), 0..4)
+}
+
+struct Bench {
+    directory: tempfile::TempDir,
+    host: Host,
+}
+
+impl Bench {
+    fn new(prior: &[(usize, String, u32)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        for (place, text, mode) in prior {
+            let path = FILES.iter().chain(&PARTS).nth(*place).unwrap();
+            let path = directory.path().join(&path[1..]);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(*mode)).unwrap();
+        }
+        let host = Host::with_root(directory.path()).unwrap();
+        Self { directory, host }
+    }
+
+    fn desired(&self, profile: &[Declared]) -> Desired {
+        let vault = Vault::new(&self.host.root, STATE);
+        let mut desired = Desired::default();
+        let me = owner();
+        for one in profile {
+            let (id, state) = match one {
+                Declared::File { name, text, mode } => {
+                    let content = desired.literal(text.as_bytes());
+                    (ResourceId::file(FILES[*name]), file(content, *mode))
+                }
+                Declared::Secret { name } => {
+                    let content = vault.put("password", b"canary in the vault", true).unwrap();
+                    (ResourceId::file(FILES[*name]), file(content, 0o600))
+                }
+                Declared::Link { name, target } => {
+                    let (target, owner, group) = (target.clone(), me.clone(), me.clone());
+                    (ResourceId::file(FILES[*name]), State::Symlink(SymlinkState { target, owner, group }))
+                }
+                Declared::Part { name, text } => {
+                    let content = Some(desired.literal(text.as_bytes()));
+                    let state = State::Part(PartState { content, mode: 0o644 });
+                    (ResourceId::part(PARTS[*name], "provision"), state)
+                }
+            };
+            let parents: Vec<PathBuf> = id.path().ancestors().skip(1).map(Path::to_path_buf).collect();
+            for parent in parents.iter().filter(|parent| parent.parent().is_some()) {
+                let (owner, group) = (me.clone(), me.clone());
+                let parents = DirectoryState { mode: 0o755, owner, group, parent: true, xattrs: None };
+                desired.insert(ResourceId::file(parent), resource(State::Directory(parents)));
+            }
+            desired.insert(id, resource(state));
+        }
+        desired
+    }
+
+    fn apply(&self, desired: &Desired) -> Applied {
+        self.try_apply(desired, usize::MAX).unwrap()
+    }
+
+    /// Applies, and stops before the step with this number.
+    fn try_apply(&self, desired: &Desired, stop: usize) -> Result<Applied, provision_converge::Failure> {
+        let vault = Vault::new(&self.host.root, STATE);
+        let engine = Engine::new(&self.host, Family::Debian, &vault);
+        let steps = std::cell::Cell::new(0);
+        let interrupted = || {
+            steps.set(steps.get() + 1);
+            steps.get() > stop
+        };
+        engine.apply(&Request {
+            desired,
+            name: "random",
+            profile: "",
+            who: "a test",
+            interrupted: &interrupted,
+            listener: &|_| {},
+        })
+    }
+
+    fn plan_is_empty(&self, desired: &Desired) -> bool {
+        let vault = Vault::new(&self.host.root, STATE);
+        Engine::new(&self.host, Family::Debian, &vault).plan(desired).unwrap().is_empty()
+    }
+
+    /// Everything but provision's own files: path → kind, mode, bytes.
+    fn tree(&self) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
+        let mut tree = BTreeMap::new();
+        self.walk(self.directory.path(), &mut tree);
+        tree.retain(|path, _| !path.starts_with("var"));
+        tree
+    }
+
+    fn walk(&self, directory: &Path, tree: &mut BTreeMap<PathBuf, (u32, Vec<u8>)>) {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let meta = path.symlink_metadata().unwrap();
+            let bytes = if meta.is_symlink() {
+                path.read_link().unwrap().into_os_string().into_encoded_bytes()
+            } else if meta.is_dir() {
+                self.walk(&path, tree);
+                Vec::new()
+            } else {
+                std::fs::read(&path).unwrap()
+            };
+            let name = path.strip_prefix(self.directory.path()).unwrap().to_path_buf();
+            tree.insert(name, (meta.mode(), bytes));
+        }
+    }
+}
+
+fn owner() -> String {
+    match provision_host::effective_uid() {
+        0 => "root".to_owned(),
+        uid => uid.to_string(),
+    }
+}
+
+fn file(content: provision_converge::Content, mode: u32) -> State {
+    State::File(FileState { content, mode, owner: owner(), group: owner(), xattrs: None })
+}
+
+fn resource(state: State) -> Resource {
+    Resource { section: "host".into(), order: 0, state, pokes: [].into() }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_apply_converges_and_a_second_one_changes_nothing(prior in prior(), profile in profile()) {
+        let bench = Bench::new(&prior);
+        let desired = bench.desired(&profile);
+        bench.apply(&desired);
+        prop_assert!(bench.plan_is_empty(&desired));
+        let before = bench.tree();
+        prop_assert_eq!(bench.apply(&desired), Applied::Nothing);
+        prop_assert_eq!(bench.tree(), before);
+    }
+
+    #[test]
+    fn the_path_to_a_state_does_not_matter(prior in prior(), first in profile(), second in profile()) {
+        let (long, short) = (Bench::new(&prior), Bench::new(&prior));
+        long.apply(&long.desired(&first));
+        long.apply(&long.desired(&second));
+        short.apply(&short.desired(&second));
+        prop_assert_eq!(long.tree(), short.tree());
+    }
+
+    #[test]
+    fn destroy_is_identity(prior in prior(), first in profile(), second in profile()) {
+        let bench = Bench::new(&prior);
+        let before = bench.tree();
+        bench.apply(&bench.desired(&first));
+        bench.apply(&bench.desired(&second));
+        bench.apply(&Desired::default());
+        prop_assert_eq!(bench.tree(), before);
+    }
+
+    #[test]
+    fn an_apply_that_is_stopped_anywhere_leaves_what_was_there(
+        prior in prior(), first in profile(), second in profile(), stop in 0..6usize,
+    ) {
+        let bench = Bench::new(&prior);
+        bench.apply(&bench.desired(&first));
+        let before = bench.tree();
+        let second = bench.desired(&second);
+        match bench.try_apply(&second, stop) {
+            Ok(_) => prop_assert!(bench.plan_is_empty(&second)),
+            Err(failure) => {
+                prop_assert!(matches!(failure.aftermath, provision_converge::Aftermath::Undone), "{failure:?}");
+                prop_assert_eq!(bench.tree(), before);
+            }
+        }
+    }
+
+    #[test]
+    fn somebody_else_s_lines_survive_apply_and_destroy(line in "[a-z]{1,8}", profile in profile()) {
+        let bench = Bench::new(&[(4, "127.0.0.1 localhost\n".into(), 0o644)]);
+        bench.apply(&bench.desired(&profile));
+        let hosts = bench.directory.path().join("etc/hosts");
+        let edited = format!("{}10.0.0.1 {line}\n", std::fs::read_to_string(&hosts).unwrap());
+        std::fs::write(&hosts, edited).unwrap();
+        bench.apply(&bench.desired(&profile));
+        bench.apply(&Desired::default());
+        let after = std::fs::read_to_string(&hosts).unwrap();
+        prop_assert_eq!(after, format!("127.0.0.1 localhost\n10.0.0.1 {line}\n"));
+    }
+
+    #[test]
+    fn a_secret_is_in_the_vault_and_in_its_file_only(profile in profile()) {
+        let bench = Bench::new(&[]);
+        bench.apply(&bench.desired(&profile));
+        bench.apply(&Desired::default());
+        let mut tree = BTreeMap::new();
+        bench.walk(bench.directory.path(), &mut tree);
+        for (path, (_, bytes)) in tree {
+            let leaks = bytes.windows(6).any(|window| window == b"canary");
+            prop_assert!(!leaks || path.starts_with("var/lib/provision/secrets"), "{}", path.display());
+        }
+    }
+}

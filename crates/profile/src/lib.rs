@@ -1,1 +1,26 @@
-//! (skeleton)
+//! Profiles: from TOML to a typed, checked declaration of one host, and on to its desired state.
+//!
+//! Knows every section's meaning, the rules of merging, and the line every value came from. Must not know how a
+//! change is made. [`load`] touches no file itself: it is handed a function that reads.
+//!
+//! Three types for one profile: [`tree::Table`] as written, [`profile::Merged`] after imports and variables,
+//! [`Profile`] after validation.
+
+pub mod attachment;
+pub mod error;
+pub mod import;
+mod merge;
+pub mod problem;
+pub mod profile;
+mod read;
+pub mod scalar;
+pub mod secret;
+pub mod section;
+pub mod source;
+pub mod tree;
+mod variable;
+
+pub use error::{Error, FileError};
+pub use import::ReadFile;
+pub use problem::{Problem, Problems};
+pub use profile::{Profile, load};

@@ -1,0 +1,66 @@
+//! Why a profile could not be loaded or resolved.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::problem::Problems;
+use crate::source::Origin;
+
+/// A file that a profile is, or that it names, and that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum FileError {
+    #[error("{} does not exist", .path.display())]
+    Missing { path: PathBuf },
+    #[error("{} is a directory; expected a file", .path.display())]
+    Directory { path: PathBuf },
+    #[error("{} may not be read by this user", .path.display())]
+    Denied { path: PathBuf },
+    #[error("{} cannot be read", .path.display())]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{} is not UTF-8: the byte at offset {offset} starts no character", .path.display())]
+    NotUtf8 { path: PathBuf, offset: usize },
+}
+
+impl FileError {
+    pub(crate) fn from_io(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::NotFound => Self::Missing { path },
+            io::ErrorKind::IsADirectory => Self::Directory { path },
+            io::ErrorKind::PermissionDenied => Self::Denied { path },
+            _ => Self::Unreadable { path, source },
+        }
+    }
+
+    /// Title and label for a finding that points at the line naming the file.
+    pub(crate) fn sentence(&self) -> (String, String) {
+        let label = std::error::Error::source(self).map(ToString::to_string).unwrap_or_default();
+        (self.to_string(), label)
+    }
+}
+
+/// Why there is no profile, no resolution, or no generated content.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The profile itself cannot be read.
+    #[error("the profile cannot be read")]
+    Profile(#[source] FileError),
+    /// Everything that is wrong with the profile's text.
+    #[error("{0}")]
+    Invalid(Problems),
+    /// The profile asks for something that is planned but not built; exit code 64.
+    #[error("{what} ({origin}) is not built yet; {instead}")]
+    NotBuilt {
+        /// What is asked for.
+        what: String,
+        /// Where.
+        origin: Origin,
+        /// What works today.
+        instead: String,
+    },
+}

@@ -1,0 +1,433 @@
+//! The forms of text and number that several sections share: ports, modes, paths, names, sizes.
+//!
+//! Knows forms. Must not know which key holds which.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use serde_json::{Value as Json, json};
+
+use crate::problem::Problems;
+use crate::read::{Read, Text, integer};
+use crate::source::{Located, Origin};
+use crate::tree::Node;
+
+/// A TCP port, never 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Port(pub u16);
+
+impl Read for Port {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        integer(node, 1..=65535, problems).and_then(|number| u16::try_from(number).ok()).map(Self)
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "integer", "minimum": 1, "maximum": 65535 })
+    }
+}
+
+/// A small number of things, such as processors or characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count(pub u32);
+
+impl Read for Count {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        integer(node, 1..=4096, problems).and_then(|number| u32::try_from(number).ok()).map(Self)
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "integer", "minimum": 1, "maximum": 4096 })
+    }
+}
+
+/// Permission bits, written in octal as `"0644"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode(pub u32);
+
+impl Text for Mode {
+    const EXPECTED: &'static str = "permission bits in octal such as \"0644\"";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let octal = (3..=4).contains(&text.len()) && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+        u32::from_str_radix(text, 8).ok().filter(|_| octal).map(Self).ok_or_else(String::new)
+    }
+}
+
+/// An absolute path on the host, without `.`, `..`, `//` or a slash at its end.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostPath(pub String);
+
+impl Text for HostPath {
+    const EXPECTED: &'static str = "an absolute path of the host";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let Some(relative) = text.strip_prefix('/') else { return Err("it begins with `/`".to_owned()) };
+        if text.contains(['\0', '\n', '#']) {
+            return Err("`#`, NUL and line ends are not possible in it".to_owned());
+        }
+        if relative.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return Err("without `.`, `..`, `//` and a `/` at the end".to_owned());
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// A file beside the profile: made absolute, or relative to where we run, by the file it was written in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NearPath(pub Located<String>);
+
+impl NearPath {
+    /// The path to read.
+    pub fn path(&self) -> std::path::PathBuf {
+        self.0.origin.resolve(&self.0.value)
+    }
+
+    /// Where it was written.
+    pub fn origin(&self) -> &Origin {
+        &self.0.origin
+    }
+}
+
+impl Read for NearPath {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let text = FileName::read(node, problems)?.0;
+        Some(Self(Located { value: text, origin: node.origin.clone() }))
+    }
+
+    fn schema() -> Json {
+        FileName::schema()
+    }
+}
+
+struct FileName(String);
+
+impl Text for FileName {
+    const EXPECTED: &'static str = "the path of a file, relative to the profile";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "" => Err("it is empty".to_owned()),
+            text if text.contains('\0') => Err("it holds a NUL byte".to_owned()),
+            text => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
+/// A DNS name in lower case (RFC 1123), without a dot at its end.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostName(pub String);
+
+impl Text for HostName {
+    const EXPECTED: &'static str = "a host name";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let label = |label: &str| {
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Err("in lower case".to_owned());
+        }
+        if text.parse::<IpAddr>().is_ok() {
+            return Err("an address is not a name".to_owned());
+        }
+        if text.len() > 253 || !text.split('.').all(label) {
+            return Err("letters, digits and `-`, parts joined by single dots".to_owned());
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// A name or an address that a certificate shall hold.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// A DNS name.
+    Name(HostName),
+    /// An IP address.
+    Address(IpAddr),
+}
+
+impl Text for Subject {
+    const EXPECTED: &'static str = "a host name or an IP address";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(address) => Ok(Self::Address(address)),
+            Err(_) => HostName::parse(text).map(Self::Name),
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(&name.0),
+            Self::Address(address) => address.fmt(f),
+        }
+    }
+}
+
+/// A size in bytes, written as `"30GiB"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+impl Text for Size {
+    const EXPECTED: &'static str = "a size such as \"30GiB\"";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        const UNITS: [(&str, u32); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
+        let unit =
+            UNITS.iter().find_map(|(unit, shift)| text.strip_suffix(unit).map(|number| (number, shift)));
+        let (number, shift) = unit.ok_or("a number and KiB, MiB, GiB or TiB")?;
+        let number = u64::from_str(number.trim_end()).map_err(|_| "a whole number before the unit")?;
+        number.checked_mul(1 << shift).map(Self).ok_or_else(|| "too large".to_owned())
+    }
+}
+
+/// A lowest version, written as `">=3.3"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AtLeast(pub String);
+
+impl Text for AtLeast {
+    const EXPECTED: &'static str = "a lowest version such as \">=3.3\"";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let version = text.strip_prefix(">=").map(str::trim).ok_or("it begins with `>=`")?;
+        let parts: Vec<&str> = version.split('.').collect();
+        if !(1..=3).contains(&parts.len()) || parts.iter().any(|part| u32::from_str(part).is_err()) {
+            return Err("one to three numbers joined by dots".to_owned());
+        }
+        Ok(Self(version.to_owned()))
+    }
+}
+
+/// The name of an account, a group, or a number in their place (useradd(8)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account(pub String);
+
+impl Text for Account {
+    const EXPECTED: &'static str = "the name or number of an account";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        match text {
+            "" => Err("it is empty".to_owned()),
+            text if text.len() <= 32 && text.bytes().all(good) && !text.starts_with('-') => {
+                Ok(Self(text.to_owned()))
+            }
+            _ => Err("letters, digits, `_`, `-` and `.`".to_owned()),
+        }
+    }
+}
+
+/// The name of a registry's user; the form that every back end takes (a colon would end it in an htpasswd line).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserName(pub String);
+
+impl Text for UserName {
+    const EXPECTED: &'static str = "a user name";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let good = |byte: u8| plain(byte) || matches!(byte, b'.' | b'_' | b'-');
+        let edges = text.bytes().next().zip(text.bytes().last());
+        if (2..=255).contains(&text.len())
+            && text.bytes().all(good)
+            && edges.is_some_and(|(first, last)| plain(first) && plain(last))
+        {
+            return Ok(Self(text.to_owned()));
+        }
+        Err("2 or more lower-case letters, digits, `.`, `_`, `-`; a letter or digit at both ends".to_owned())
+    }
+}
+
+/// The name of a package of the distribution.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PackageName(pub String);
+
+impl Text for PackageName {
+    const EXPECTED: &'static str = "the name of a package";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.' | b'_');
+        if !text.is_empty() && text.bytes().all(good) && text.as_bytes()[0].is_ascii_alphanumeric() {
+            return Ok(Self(text.to_owned()));
+        }
+        Err("letters, digits, `+`, `-`, `.` and `_`, without a version".to_owned())
+    }
+}
+
+/// A path of repositories inside a registry, such as `ocp4/openshift4` (OCI distribution spec, "Pulling manifests").
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RepositoryPath(pub String);
+
+impl Text for RepositoryPath {
+    const EXPECTED: &'static str = "a repository path such as \"ocp4/openshift4\"";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.len() <= 255 && text.split('/').all(is_path_component) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err("lower-case letters and digits, joined by `.`, `_`, `-` and `/`".to_owned())
+    }
+}
+
+/// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
+fn is_path_component(text: &str) -> bool {
+    let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = text.as_bytes();
+    let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else { return false };
+    let separators: Vec<&str> = text.split(|c: char| c.is_ascii() && alphanumeric(c as u8)).collect();
+    alphanumeric(first)
+        && alphanumeric(last)
+        && separators
+            .iter()
+            .all(|run| matches!(*run, "" | "." | "_" | "__") || run.bytes().all(|b| b == b'-'))
+}
+
+/// A repository with the registry that it is in, such as `quay.io/openshift-release-dev/ocp-release`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Repository(pub String);
+
+impl Text for Repository {
+    const EXPECTED: &'static str =
+        "a registry and repository without tag, such as \"quay.io/openshift-release-dev/ocp-release\"";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let (registry, path) = text.split_once('/').ok_or("a registry, `/` and a repository")?;
+        check_registry(registry)?;
+        RepositoryPath::parse(path)?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+fn check_registry(text: &str) -> Result<(), String> {
+    let (name, port) = text.rsplit_once(':').unwrap_or((text, "1"));
+    if u16::from_str(port).is_err() {
+        return Err(format!("{port:?} is not a port"));
+    }
+    if !name.contains('.') && name == text && name != "localhost" {
+        return Err(format!("{name:?} is not the full name of a registry"));
+    }
+    Subject::parse(name).map(|_| ())
+}
+
+/// A SHA-256 digest, `sha256:` and 64 hexadecimal digits (OCI image spec, descriptor).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sha256(pub String);
+
+impl Text for Sha256 {
+    const EXPECTED: &'static str = "a digest such as \"sha256:…\" with 64 hexadecimal digits";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let hex = text.strip_prefix("sha256:").ok_or("it begins with `sha256:`")?;
+        if hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(format!("64 lower-case hexadecimal digits after `sha256:`, found {}", hex.chars().count()))
+    }
+}
+
+/// An image: registry, repository, and a tag or a digest.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Image {
+    /// Registry and repository.
+    pub repository: Repository,
+    /// The tag, if it is named by one.
+    pub tag: Option<String>,
+    /// The digest, if it is named by one.
+    pub digest: Option<String>,
+}
+
+impl Text for Image {
+    const EXPECTED: &'static str =
+        "an image such as \"quay.io/openshift-release-dev/ocp-release:4.10.0-x86_64\"";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let (name, digest) = match text.split_once('@') {
+            Some((name, digest)) => (name, Some(Sha256::parse(digest)?.0)),
+            None => (text, None),
+        };
+        let (name, tag) = match name.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+            _ => (name, None),
+        };
+        let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let good = |tag: &str| {
+            (1..=128).contains(&tag.len())
+                && tag.bytes().all(|byte| word(byte) || matches!(byte, b'.' | b'-'))
+                && tag.as_bytes().first().is_some_and(|&byte| word(byte))
+        };
+        if let Some(tag) = tag.filter(|tag| !good(tag)) {
+            return Err(format!("{tag:?} is not a tag"));
+        }
+        if tag.is_none() && digest.is_none() {
+            return Err("a tag or a digest is required: nothing is latest by chance".to_owned());
+        }
+        Ok(Self { repository: Repository::parse(name)?, tag: tag.map(str::to_owned), digest })
+    }
+}
+
+impl fmt::Display for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.repository.0)?;
+        if let Some(tag) = &self.tag {
+            write!(f, ":{tag}")?;
+        }
+        if let Some(digest) = &self.digest {
+            write!(f, "@{digest}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check<T: Text>(good: &[&str], bad: &[&str]) {
+        for text in good {
+            assert!(T::parse(text).is_ok(), "{text:?}: {:?}", T::parse(text).err());
+        }
+        for text in bad {
+            assert!(T::parse(text).is_err(), "{text:?} was taken as {}", T::EXPECTED);
+        }
+    }
+
+    #[test]
+    fn forms() {
+        check::<Mode>(&["0644", "600", "1777"], &["", "644 ", "0888", "06440", "0o644", "-rw"]);
+        check::<HostPath>(&["/etc/motd", "/a"], &["", "/", "a", "/a/", "/a//b", "/a/../b", "/a#b", "/a\nb"]);
+        check::<HostName>(
+            &["registry.example.test", "a", "1a-b"],
+            &["", "a..b", "-a", "A.b", "a_b", "10.0.0.1", "a."],
+        );
+        check::<Subject>(&["a.b", "10.0.0.1", "::1"], &["", "10.0.0.1/8"]);
+        check::<Size>(&["30GiB", "1 TiB", "512MiB"], &["30", "30GB", "GiB", "-1GiB", "99999999999999TiB"]);
+        check::<AtLeast>(&[">=3.3", ">= 4.4.1", ">=5"], &["3.3", ">3.3", ">=", ">=4.x", ">=1.2.3.4"]);
+        check::<Account>(&["root", "1000", "www-data"], &["", "-x", "a b", "a:b"]);
+        check::<UserName>(&["init", "a1", "a-b.c_d"], &["", "a", "X1", "-ab", "ab.", "a:b"]);
+        check::<PackageName>(&["podman", "libstdc++6"], &["", "podman=4", "-y", "a b", "../x.deb"]);
+        check::<RepositoryPath>(&["ocp4/openshift4", "a__b-c.d"], &["", "/a", "a/", "Ocp4", "a._b", "a:1"]);
+        check::<Repository>(
+            &["quay.io/a/b", "localhost/a", "registry.example.test:8443/ocp4", "10.0.0.1:5000/a"],
+            &["", "quay.io", "a/b", "quay.io/a:1", "quay.io:x/a"],
+        );
+        let digest = format!("sha256:{}", "a".repeat(64));
+        check::<Sha256>(&[&digest], &["sha256:abc", "md5:00", &digest.to_uppercase()]);
+        let by_digest = format!("quay.io/a/b@{digest}");
+        check::<Image>(
+            &["quay.io/a/b:1", "h.x:5000/a:v1", &by_digest],
+            &["quay.io/a/b", "quay.io/a/b:", "b:1", "quay.io/a@sha256:1"],
+        );
+    }
+
+    #[test]
+    fn an_image_shows_as_written() {
+        let text = format!("h.x:5000/a:v1@sha256:{}", "0".repeat(64));
+        assert_eq!(Image::parse(&text).unwrap().to_string(), text);
+    }
+}

@@ -1,0 +1,200 @@
+//! `[registry]`: the server that holds the images, and its administrator.
+//!
+//! Knows the back ends and what each needs. Must not know certificates, credentials files or mirroring.
+
+use std::path::PathBuf;
+
+use crate::problem::{Problem, Problems};
+use crate::read::{choice, table};
+use crate::scalar::{HostPath, Image, NearPath, Port, Sha256, Subject, UserName};
+use crate::secret::Secret;
+use crate::section::host::Host;
+use crate::source::{Located, Origin};
+
+choice! {
+    /// Which server answers.
+    pub enum BackendWord {
+        /// The registry that is part of provision.
+        Embedded = "embedded",
+        /// CNCF distribution.
+        Distribution = "distribution",
+        /// Red Hat Quay.
+        Quay = "quay",
+        /// A registry that somebody else runs.
+        External = "external",
+    }
+}
+
+table! {
+    /// `[registry]` as written.
+    pub struct RegistryWritten {
+        /// Which server answers.
+        backend: Located<BackendWord>,
+        /// The TCP port it is reached at.
+        port: Port = Port(8443),
+        /// The directory that holds the images.
+        storage: HostPath = HostPath("/var/lib/registry".to_owned()),
+        /// Who may push.
+        admin: Admin,
+        /// For `distribution`: its image, by digest.
+        image: Option<Located<Image>>,
+        /// For `distribution`: an OCI archive that holds its image.
+        archive: Option<NearPath>,
+        /// For `distribution` with `archive`: the digest of the manifest that is expected in it.
+        digest: Option<Located<Sha256>>,
+        /// Further names and addresses for the certificate.
+        names: Vec<Subject>,
+    }
+}
+
+table! {
+    /// `admin = { … }`.
+    pub struct Admin {
+        /// The user's name.
+        user: UserName,
+        /// Where the password comes from.
+        password: Secret,
+    }
+}
+
+/// `[registry]`, validated.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    /// The server, and where its image comes from.
+    pub backend: Backend,
+    /// The one name of the host.
+    pub host: String,
+    /// The TCP port it is reached at.
+    pub port: u16,
+    /// The directory that holds the images.
+    pub storage: HostPath,
+    /// The administrator's name.
+    pub user: String,
+    /// Where the password comes from.
+    pub password: Secret,
+    /// Further names and addresses for the certificate.
+    pub names: Vec<Subject>,
+    /// Where the section stands.
+    pub origin: Origin,
+}
+
+/// A registry server.
+#[derive(Clone, Debug)]
+pub enum Backend {
+    /// provision's own; its image is made from the running binary.
+    Embedded,
+    /// CNCF distribution.
+    Distribution(ServerImage),
+    /// A word that is understood, but nothing stands behind it yet.
+    NotBuilt(BackendWord, Origin),
+}
+
+/// Where the image of a foreign server comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerImage {
+    /// From a registry, by digest.
+    Pull(Image),
+    /// From an OCI archive.
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// The digest of the manifest that is expected in it.
+        digest: Option<String>,
+    },
+}
+
+impl Registry {
+    pub(crate) fn validate(written: RegistryWritten, host: &Host, problems: &mut Problems) -> Option<Self> {
+        let before = problems.len();
+        let backend = backend(&written, problems);
+        if problems.len() > before {
+            return None;
+        }
+        Some(Self {
+            backend: backend?,
+            host: host.hostname.as_ref()?.0.clone(),
+            port: written.port.0,
+            storage: written.storage,
+            user: written.admin.user.0,
+            password: written.admin.password,
+            names: written.names,
+            origin: written.origin,
+        })
+    }
+
+    /// `host:port`, as it stands in image references, auth files and `certs.d`.
+    pub fn address(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+}
+
+/// A registry is reached, and its certificate is checked, by a full name.
+pub(crate) fn check_host_name(origin: &Origin, host: &Host, problems: &mut Problems) {
+    let (title, help) = match &host.hostname {
+        Some(name) if name.0.contains('.') => return,
+        Some(name) => (
+            format!("a registry needs a full host name, found {:?}", name.0),
+            "give `hostname` under `[host]` with its domain",
+        ),
+        None => ("a registry needs the name of its host".to_owned(), "set `hostname` under `[host]`"),
+    };
+    problems.push(Problem::new(origin, title, "").help(help));
+}
+
+fn backend(written: &RegistryWritten, problems: &mut Problems) -> Option<Backend> {
+    let origin = &written.backend.origin;
+    match written.backend.value {
+        BackendWord::Distribution => server_image(written, problems).map(Backend::Distribution),
+        word => {
+            let foreign = [
+                ("image", written.image.as_ref().map(|image| &image.origin)),
+                ("archive", written.archive.as_ref().map(NearPath::origin)),
+                ("digest", written.digest.as_ref().map(|digest| &digest.origin)),
+            ];
+            for (key, place) in foreign {
+                if let Some(place) = place {
+                    let title = format!("`registry.{key}` has no meaning for backend {:?}", word.word());
+                    let problem = Problem::new(place, title, "").and(origin, "the backend");
+                    problems.push(problem.help("it belongs to backend \"distribution\""));
+                }
+            }
+            Some(match word {
+                BackendWord::Embedded => Backend::Embedded,
+                other => Backend::NotBuilt(other, origin.clone()),
+            })
+        }
+    }
+}
+
+fn server_image(written: &RegistryWritten, problems: &mut Problems) -> Option<ServerImage> {
+    let origin = &written.backend.origin;
+    match (&written.image, &written.archive) {
+        (Some(image), None) => {
+            if image.value.digest.is_none() {
+                let title = "`registry.image` is named by a tag; expected a digest";
+                let problem = Problem::new(&image.origin, title, "a tag can become another image");
+                problems.push(problem.help("append `@sha256:…`, as `skopeo inspect` shows it"));
+            }
+            if let Some(digest) = &written.digest {
+                let title = "`registry.digest` belongs to `archive`; `image` names its digest itself";
+                problems.push(Problem::new(&digest.origin, title, "").and(&image.origin, "the image"));
+            }
+            Some(ServerImage::Pull(image.value.clone()))
+        }
+        (None, Some(archive)) => Some(ServerImage::Archive {
+            path: archive.path(),
+            digest: written.digest.as_ref().map(|digest| digest.value.0.clone()),
+        }),
+        (Some(image), Some(archive)) => {
+            let title = "`registry` has both `image` and `archive`";
+            problems
+                .push(Problem::new(archive.origin(), title, "keep one").and(&image.origin, "or the other"));
+            None
+        }
+        (None, None) => {
+            let title = "backend \"distribution\" needs `image` (by digest) or `archive`";
+            problems.push(Problem::new(origin, title, ""));
+            None
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! What a person reads when a profile is wrong: golden texts, and many short cases.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use provision_profile::{Error, Profile, load};
+
+/// Loads `/p/main.toml` from files in memory.
+fn load_from(files: &[(&str, &str)], settings: &[&str]) -> Result<Profile, Error> {
+    let files: BTreeMap<String, Vec<u8>> =
+        files.iter().map(|(name, text)| (format!("/p/{name}"), text.as_bytes().to_vec())).collect();
+    let settings: Vec<String> = settings.iter().map(|&setting| setting.to_owned()).collect();
+    let read = |path: &Path| {
+        let found = files.get(&*path.to_string_lossy());
+        found.cloned().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    };
+    load(Path::new("/p/main.toml"), &settings, &read)
+}
+
+fn errors(files: &[(&str, &str)]) -> String {
+    match load_from(files, &[]) {
+        Err(error) => error.to_string(),
+        Ok(profile) => panic!("loaded: {profile:#?}"),
+    }
+}
+
+const HOST: &str = "schema = 1\nname = \"t\"\n[host]\nhostname = \"registry.example.test\"\n";
+
+#[test]
+fn all_errors_of_a_file_at_once() {
+    let text = r#"schema = 1
+name = "bastion"
+nmae = "typo"
+
+[host]
+hostname = "Registry.example.test"
+addresses = { "registry.example.test" = ["127.0.0.256"] }
+packages = "podman"
+[[host.file]]
+path = "etc/motd"
+content = "hello\n"
+mode = 644
+
+[registry]
+backend = "embeded"
+prot = 8443
+port = 70000
+admin = { user = "init", password = "hunter2" }
+
+[trust]
+anchors = ["@registy"]
+key = "rsa-1024"
+
+[mirror]
+repositry = "ocp4/openshift4"
+"#;
+    insta::assert_snapshot!(errors(&[("main.toml", text)]));
+}
+
+#[test]
+fn syntax_errors_are_all_shown_and_nothing_else() {
+    insta::assert_snapshot!(errors(&[(
+        "main.toml",
+        "schema = 1\nname = bastion\n\n[registry\nbackend = \"embedded\"\nport = = 1\n[host]\n[host]\n"
+    )]));
+}
+
+#[test]
+fn two_imports_that_disagree() {
+    insta::assert_snapshot!(errors(&[
+        ("main.toml", "schema = 1\nname = \"t\"\nimports = [\"a.toml\", \"b.toml\"]\n"),
+        ("a.toml", "schema = 1\n[registry]\nport = 8443\n"),
+        ("b.toml", "schema = 1\n\n[registry]\nbackend = \"embedded\"\nport = 5000\n"),
+    ]));
+}
+
+#[test]
+fn a_cycle_of_imports() {
+    insta::assert_snapshot!(errors(&[
+        ("main.toml", "schema = 1\nname = \"t\"\nimports = [\"a.toml\"]\n"),
+        ("a.toml", "schema = 1\nimports = [\"sub/b.toml\"]\n"),
+        ("sub/b.toml", "schema = 1\nimports = [\"../a.toml\"]\n"),
+    ]));
+}
+
+#[test]
+fn a_registry_without_a_host_name() {
+    insta::assert_snapshot!(errors(&[(
+        "main.toml",
+        "schema = 1\nname = \"t\"\n[registry]\nbackend = \"distribution\"\nadmin = { user = \"X\", password = { generate = 4 } }\n"
+    )]));
+}
+
+/// The titles of all findings, joined.
+fn check(files: &[(&str, &str)], settings: &[&str], expected: &[&str]) {
+    let titles: Vec<String> = match load_from(files, settings) {
+        Ok(_) => Vec::new(),
+        Err(Error::Invalid(problems)) => {
+            problems.iter().map(|problem| format!("{}: {}", problem.origin(), problem.title())).collect()
+        }
+        Err(other) => vec![other.to_string()],
+    };
+    assert_eq!(titles, expected, "{files:?}");
+}
+
+fn check_one(text: &str, expected: &[&str]) {
+    check(&[("main.toml", text)], &[], expected);
+}
+
+#[test]
+fn top_level() {
+    check_one("schema = 1\nname = \"t\"\n", &[]);
+    check_one("name = \"t\"\n", &["/p/main.toml:1: the profile lacks `schema = 1`"]);
+    check_one("schema = 2\nname = \"t\"\n", &["/p/main.toml:1: schema 2 is not supported"]);
+    check_one("schema = 1\n", &["/p/main.toml:1: the profile lacks `name`"]);
+    check_one(
+        "schema = 1\nname = 7\n",
+        &["/p/main.toml:2: `name` expects text as a string, found an integer"],
+    );
+    check_one(
+        "schema = 1\nname = \"t\"\nhost = 1\n",
+        &["/p/main.toml:3: `host` expects a table, found an integer"],
+    );
+    check_one(
+        "schema = 1\nname = \"t\"\nimports = [1]\n",
+        &["/p/main.toml:3: an import expects a path as a string, found an integer"],
+    );
+    check_one(
+        "schema = 1\nname = \"t\"\nimports = [\"gone.toml\"]\n",
+        &["/p/main.toml:3: /p/gone.toml does not exist"],
+    );
+}
+
+#[test]
+fn registries() {
+    let registry = |rest: &str| {
+        format!("{HOST}[registry]\nadmin = {{ user = \"init\", password = {{ generate = 32 }} }}\n{rest}\n")
+    };
+    check_one(&registry("backend = \"embedded\""), &[]);
+    check_one(&registry("backend = \"quay\""), &[]);
+    check_one(&registry("backend = \"distribution\"\narchive = \"d.tar\""), &[]);
+    check_one(&registry(""), &["/p/main.toml:5: `registry` lacks the key `backend`"]);
+    check_one(
+        &registry("backend = \"embedded\"\narchive = \"d.tar\""),
+        &["/p/main.toml:8: `registry.archive` has no meaning for backend \"embedded\""],
+    );
+    check_one(
+        &registry("backend = \"distribution\"\nimage = \"docker.io/library/registry:2\""),
+        &["/p/main.toml:8: `registry.image` is named by a tag; expected a digest"],
+    );
+    check_one(
+        &registry("backend = \"distribution\""),
+        &["/p/main.toml:7: backend \"distribution\" needs `image` (by digest) or `archive`"],
+    );
+    check_one(
+        &registry("backend = \"embedded\"\nport = 0"),
+        &["/p/main.toml:8: `registry.port` expects an integer from 1 to 65535, found 0"],
+    );
+}
+
+#[test]
+fn secrets() {
+    let with = |password: &str| {
+        format!(
+            "{HOST}[registry]\nbackend = \"embedded\"\nadmin = {{ user = \"init\", password = {password} }}\n"
+        )
+    };
+    let at = |title: &str| format!("/p/main.toml:7: {title}");
+    let password = "registry.admin.password";
+    for good in ["{ generate = 16 }", "{ file = \"x\" }", "{ env = \"X_Y\" }", "{ credential = \"admin\" }"] {
+        check_one(&with(good), &[]);
+    }
+    check_one(
+        &with("{ generate = 8 }"),
+        &[&at(&format!("`{password}` expects an integer from 16 to 64, found 8"))
+            .replace("password`", "password.generate`")],
+    );
+    check_one(&with("\"x\""), &[&at(&format!("`{password}` holds a secret in plain text"))]);
+    check_one(&with("{ fil = \"x\" }"), &[&at(&format!("unknown key `fil` in `{password}`"))]);
+    check_one(
+        &with("{}"),
+        &[&at(&format!("`{password}` expects exactly one of `generate`, `file`, `env` or `credential`"))],
+    );
+    check_one(&with("{ env = \"A=B\" }"), &[&at(&format!("`{password}.env` expects a name, found \"A=B\""))]);
+}
+
+#[test]
+fn sections_need_each_other() {
+    check_one(
+        &format!("{HOST}[mirror]\nrepository = \"a\"\n"),
+        &["/p/main.toml:5: `mirror` needs a `[registry]` section to mirror into"],
+    );
+    check_one(
+        &format!("{HOST}[redirect]\n"),
+        &["/p/main.toml:5: `redirect` needs a `[mirror]` section to redirect to"],
+    );
+    check_one(
+        &format!("{HOST}[trust]\nanchors = [\"@registry\"]\n"),
+        &["/p/main.toml:6: \"@registry\" needs a `[registry]` section"],
+    );
+    check_one(
+        &format!("{HOST}[pull-secret]\nbase = \"x\"\n"),
+        &["/p/main.toml:5: `pull-secret.write` names no file"],
+    );
+}
+
+#[test]
+fn files_of_the_host() {
+    let file = |rest: &str| format!("{HOST}[[host.file]]\npath = \"/etc/motd\"\n{rest}\n");
+    check_one(&file("content = \"x\""), &[]);
+    check(&[("main.toml", &file("source = \"motd\"")), ("motd", "x")], &[], &[]);
+    check_one(&file(""), &["/p/main.toml:5: /etc/motd has neither `content` nor `source`"]);
+    check_one(&file("source = \"motd\""), &["/p/main.toml:7: /p/motd does not exist"]);
+    check_one(
+        &file("content = \"x\"\nsource = \"y\""),
+        &["/p/main.toml:8: /etc/motd has both `content` and `source`"],
+    );
+    check_one(
+        &format!("{}[[host.file]]\npath = \"/etc/motd\"\ncontent = \"y\"\n", file("content = \"x\"")),
+        &["/p/main.toml:9: /etc/motd is declared twice"],
+    );
+}
+
+#[test]
+fn imports_merge_by_key() {
+    let a = (
+        "a.toml",
+        "schema = 1\nname = \"a\"\n[host]\npackages = [\"podman\"]\n[[host.file]]\npath = \"/etc/a\"\ncontent = \"a\"\n",
+    );
+    let b = (
+        "b.toml",
+        "schema = 1\nname = \"b\"\n[host]\nhostname = \"b.x\"\n[[host.file]]\npath = \"/etc/b\"\ncontent = \"b\"\n",
+    );
+    let main = |imports: &str| {
+        format!(
+            "schema = 1\nname = \"m\"\nimports = [{imports}]\n[[host.file]]\npath = \"/etc/b\"\nmode = \"0600\"\n"
+        )
+    };
+    let mut seen = Vec::new();
+    for imports in ["\"a.toml\", \"b.toml\"", "\"b.toml\", \"a.toml\""] {
+        let text = main(imports);
+        let profile = load_from(&[("main.toml", &text), a, b], &[]).unwrap();
+        let files: Vec<String> = profile
+            .host
+            .files
+            .iter()
+            .map(|(path, file)| {
+                format!("{} {:o} {}", path.0, file.mode.0, String::from_utf8_lossy(&file.bytes))
+            })
+            .collect();
+        seen.push((
+            profile.name,
+            profile.host.hostname.map(|name| name.0),
+            profile.host.packages.len(),
+            files,
+        ));
+    }
+    assert_eq!(seen[0], seen[1], "the order of imports left a trace");
+    let files = vec!["/etc/a 644 a".to_owned(), "/etc/b 600 b".to_owned()];
+    assert_eq!(seen[0], ("m".to_owned(), Some("b.x".to_owned()), 1, files));
+}
+
+#[test]
+fn variables_reach_every_string() {
+    let text = "schema = 1\nname = \"${var.site}\"\n[vars]\nsite = \"north\"\nport = 5000\n[host]\nhostname = \"r.${var.site}.test\"\n[registry]\nbackend = \"embedded\"\nport = \"${var.port}\"\nadmin = { user = \"init\", password = { generate = 32 } }\n";
+    let profile = load_from(&[("main.toml", text)], &["port=6000"]).unwrap();
+    assert_eq!(profile.registry.unwrap().address(), "r.north.test:6000");
+    check(&[("main.toml", text)], &["prot=1"], &["--set:1: unknown variable `prot`"]);
+    let base = ("base.toml", "schema = 1\n[vars]\nport = 1\n");
+    let main = ("main.toml", "schema = 1\nname = \"t\"\nimports = [\"base.toml\"]\n[vars]\nport = \"one\"\n");
+    check(&[main, base], &[], &["/p/main.toml:5: `vars.port` changes its type"]);
+}
+
+#[test]
+fn files_that_are_no_profile() {
+    let dir = tempfile::tempdir().unwrap();
+    let check = |path: &Path, expected: &str| {
+        let error = load(path, &[], &|path| std::fs::read(path)).unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert_eq!(source, expected);
+    };
+    let show = |name: &str| dir.path().join(name).display().to_string();
+    check(dir.path(), &format!("{} is a directory; expected a file", dir.path().display()));
+    check(&dir.path().join("gone"), &format!("{} does not exist", show("gone")));
+    std::fs::write(dir.path().join("latin1"), b"schema = 1\nname = \"caf\xe9\"\n").unwrap();
+    check(
+        &dir.path().join("latin1"),
+        &format!("{} is not UTF-8: the byte at offset 22 starts no character", show("latin1")),
+    );
+}
+
+mod laws {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_loader_panic(text in "\\PC{0,200}") {
+            let _ = load_from(&[("main.toml", &text)], &[&text]).map_err(|error| error.to_string());
+        }
+
+        /// Text that is nearly a profile reaches further than noise does.
+        #[test]
+        fn no_mutilated_profile_makes_it_panic(cut in 0..2000usize, len in 0..40usize, put in "[\\[\\]{}=\"'#$\\.a-z0-9ö\\n ]{0,12}") {
+            let whole = include_str!("../../../profiles/bastion.toml");
+            let mut bytes: Vec<char> = whole.chars().collect();
+            let start = cut.min(bytes.len());
+            let end = (start + len).min(bytes.len());
+            bytes.splice(start..end, put.chars());
+            let text: String = bytes.into_iter().collect();
+            let _ = load_from(&[("main.toml", &text)], &[]).map_err(|error| error.to_string());
+        }
+    }
+}

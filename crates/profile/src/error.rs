@@ -53,6 +53,14 @@ pub enum Error {
     /// Everything that is wrong with the profile's text.
     #[error("{0}")]
     Invalid(Problems),
+    /// The lock lacks what the profile names loosely.
+    #[error("{what} ({origin}) is not locked: its exact id must be known before anything is planned")]
+    Unlocked {
+        /// What.
+        what: String,
+        /// Where it is asked for.
+        origin: Origin,
+    },
     /// The profile asks for something that is planned but not built; exit code 64.
     #[error("{what} ({origin}) is not built yet; {instead}")]
     NotBuilt {

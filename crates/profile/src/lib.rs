@@ -7,12 +7,15 @@
 //! [`Profile`] after validation.
 
 pub mod attachment;
+mod draft;
 pub mod error;
 pub mod import;
 mod merge;
 pub mod problem;
 pub mod profile;
 mod read;
+pub mod recipe;
+pub mod resolve;
 pub mod scalar;
 pub mod secret;
 pub mod section;
@@ -24,3 +27,5 @@ pub use error::{Error, FileError};
 pub use import::ReadFile;
 pub use problem::{Problem, Problems};
 pub use profile::{Profile, load};
+pub use recipe::Recipe;
+pub use resolve::{Lock, Resolution, resolve};

@@ -15,7 +15,7 @@ use crate::read::{Read, unknown_keys};
 use crate::section::host::{Host, HostWritten};
 use crate::section::mirror::Mirror;
 use crate::section::preflight::Preflight;
-use crate::section::pull_secret::PullSecret;
+use crate::section::pull_secret::{PullSecret, PullSecretWritten};
 use crate::section::redirect::{Redirect, RedirectWritten};
 use crate::section::registry::{self, Registry, RegistryWritten};
 use crate::section::trust::{Trust, TrustWritten};
@@ -134,7 +134,7 @@ impl Profile {
                 "host": HostWritten::schema(),
                 "registry": RegistryWritten::schema(),
                 "trust": TrustWritten::schema(),
-                "pull-secret": PullSecret::schema(),
+                "pull-secret": PullSecretWritten::schema(),
                 "mirror": Mirror::schema(),
                 "redirect": RedirectWritten::schema(),
             },
@@ -150,7 +150,7 @@ struct Written {
     host: Option<HostWritten>,
     registry: Option<RegistryWritten>,
     trust: Option<TrustWritten>,
-    pull_secret: Option<PullSecret>,
+    pull_secret: Option<PullSecretWritten>,
     mirror: Option<Mirror>,
     redirect: Option<RedirectWritten>,
     /// A section that is there, readable or not: the others must not complain that it is missing.
@@ -193,7 +193,8 @@ impl Written {
             .filter(|_| !host_unread)
             .and_then(|written| Registry::validate(written, &host, problems));
         let trust = self.trust.map(|written| Trust::validate(written, self.has_registry, files, problems));
-        let pull_secret = self.pull_secret.map(|written| written.validate(self.has_registry, problems));
+        let pull_secret =
+            self.pull_secret.map(|written| PullSecret::validate(written, self.has_registry, files, problems));
         let mirror = self.mirror.map(|written| written.validate(self.has_registry, problems));
         let redirect = match self.redirect {
             // The mirror is declared but unreadable: that is the error, not the redirect.

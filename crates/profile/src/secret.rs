@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use crate::problem::{Problem, Problems, list, nearest};
@@ -12,7 +13,8 @@ use crate::scalar::{Count, NearPath};
 use crate::tree::{Node, Value};
 
 /// A reference to a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Secret {
     /// Made once on the host, with so many characters.
     Generate(u32),

@@ -5,7 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use provision_converge::{ResourceId, State};
+
 use crate::attachment::Attachments;
+use crate::draft::{Access, Draft};
 use crate::problem::{Problem, Problems};
 use crate::read::table;
 use crate::scalar::{Account, HostName, HostPath, Mode, NearPath, PackageName};
@@ -108,6 +111,32 @@ impl Host {
             host.files.insert(file.path.value, new);
         }
         host
+    }
+
+    pub(crate) fn resources(&self, draft: &mut Draft) {
+        if let Some(name) = &self.hostname {
+            draft.add(ResourceId::setting("hostname"), State::setting(&name.0), &[], None);
+        }
+        if !self.addresses.is_empty() {
+            let content = draft.desired.literal(self.hosts_lines());
+            draft.part("/etc/hosts", "provision", content, 0o644);
+        }
+        for package in &self.packages {
+            draft.package(&package.0, None);
+        }
+        for (path, file) in &self.files {
+            let content = draft.desired.literal(file.bytes.clone());
+            let access = Access::of(file.mode.0, &file.owner.0, &file.group.0);
+            draft.file(&path.0, content, access, &[], Some(&file.origin));
+        }
+    }
+
+    /// Lines of hosts(5), one for each name and address.
+    fn hosts_lines(&self) -> String {
+        let each = |(name, addresses): (&HostName, &Vec<IpAddr>)| {
+            addresses.iter().map(|address| format!("{address} {}\n", name.0)).collect::<String>()
+        };
+        self.addresses.iter().map(each).collect()
     }
 
     /// Every address that the profile gives to a name.

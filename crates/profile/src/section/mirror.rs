@@ -2,9 +2,16 @@
 //!
 //! Knows the keys. Must not know how images are copied.
 
+use provision_converge::{ContentState, ResourceId, State};
+use serde_json::{Value as Json, json};
+
+use crate::draft::Draft;
 use crate::problem::{Problem, Problems};
 use crate::read::table;
+use crate::recipe;
 use crate::scalar::{HostPath, Image, RepositoryPath};
+use crate::section::registry::Registry;
+use crate::section::trust::Trust;
 
 table! {
     /// `[mirror]` as written.
@@ -33,5 +40,30 @@ impl Mirror {
             problems.push(Problem::new(&self.origin, title, ""));
         }
         self
+    }
+
+    /// The images as one resource; what it says is for the mirror crate. Credentials go by their names in the vault.
+    pub(crate) fn resources(&self, registry: &Registry, trust: &Trust, draft: &mut Draft) {
+        if self.release.is_empty() {
+            return;
+        }
+        let releases: Vec<Json> = self
+            .release
+            .iter()
+            .map(|release| {
+                let media = release.media.as_ref().map(|path| path.0.as_str());
+                json!({ "image": release.image.to_string(), "media": media })
+            })
+            .collect();
+        let content = json!({
+            "registry": registry.address(),
+            "repository": self.repository.0,
+            "authority": trust.pair.is_none().then_some(recipe::AUTHORITY_CERTIFICATE),
+            "user": registry.user,
+            "password": recipe::REGISTRY_PASSWORD,
+            "releases": releases,
+        });
+        let id = ResourceId::content(self.repository.0.as_str());
+        draft.add(id, State::Content(ContentState { content }), &[], None);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Knows which sources are redirected and the text of the drop-in. Must not know what the mirror holds.
 
+use crate::draft::Draft;
 use crate::problem::{Problem, Problems};
 use crate::read::table;
 use crate::scalar::Repository;
@@ -55,6 +56,10 @@ impl Redirect {
         sources.sort();
         sources.dedup();
         Some(Self { sources })
+    }
+
+    pub(crate) fn resources(&self, mirror: &str, draft: &mut Draft) {
+        draft.text(PATH, self.drop_in(mirror), &[]);
     }
 
     /// The drop-in: only digests are redirected, since a tag may mean another image in the mirror.

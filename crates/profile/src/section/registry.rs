@@ -4,12 +4,38 @@
 
 use std::path::PathBuf;
 
+use provision_converge::health::RegistryHealth;
+use provision_converge::{Content, Health, Poke};
+
+use crate::draft::{Access, Draft};
+use crate::error::Error;
 use crate::problem::{Problem, Problems};
 use crate::read::{choice, table};
+use crate::recipe::{self, Recipe};
+use crate::resolve::Lock;
 use crate::scalar::{HostPath, Image, NearPath, Port, Sha256, Subject, UserName};
 use crate::secret::Secret;
 use crate::section::host::Host;
+use crate::section::trust::Trust;
 use crate::source::{Located, Origin};
+
+pub mod image;
+
+/// The service.
+pub const UNIT: &str = "registry.service";
+/// Where the registry's certificate chain lies; its folder is mounted into the container.
+pub const CERTIFICATE: &str = "/etc/provision/registry/tls/registry.crt";
+/// Where its key lies.
+pub const KEY: &str = "/etc/provision/registry/tls/registry.key";
+/// Who may log in.
+pub const HTPASSWD: &str = "/etc/provision/registry/auth/htpasswd";
+
+/// Every request pays for bcrypt. 32 random characters cannot be guessed at any cost.
+const COST_OF_RANDOM: u32 = 5;
+/// A password that a person chose can.
+const COST_OF_CHOSEN: u32 = 10;
+/// Seconds until the service has to answer; the first start of a container on a slow disk takes a minute.
+const PATIENCE: u64 = 180;
 
 choice! {
     /// Which server answers.
@@ -22,6 +48,16 @@ choice! {
         Quay = "quay",
         /// A registry that somebody else runs.
         External = "external",
+    }
+}
+
+impl BackendWord {
+    pub(crate) fn not_built(self, origin: &Origin) -> Error {
+        Error::NotBuilt {
+            what: format!("registry backend {:?}", self.word()),
+            origin: origin.clone(),
+            instead: "use \"embedded\" or \"distribution\"".to_owned(),
+        }
     }
 }
 
@@ -120,6 +156,42 @@ impl Registry {
             names: written.names,
             origin: written.origin,
         })
+    }
+
+    pub(crate) fn resources(&self, trust: &Trust, lock: &Lock, draft: &mut Draft) -> Result<(), Error> {
+        let user = self.user.clone();
+        draft.recipe(Recipe::Password {
+            name: recipe::REGISTRY_PASSWORD.to_owned(),
+            source: self.password.clone(),
+        });
+        draft.recipe(Recipe::Htpasswd {
+            name: recipe::REGISTRY_HTPASSWD.to_owned(),
+            user: user.clone(),
+            password: recipe::REGISTRY_PASSWORD.to_owned(),
+            cost: if matches!(self.password, Secret::Generate(_)) { COST_OF_RANDOM } else { COST_OF_CHOSEN },
+        });
+        // Clients pull and push with podman; the service is a container.
+        draft.package("podman", None);
+        draft.directory(&self.storage.0, 0o700);
+        let restart = [Poke::Restart { unit: UNIT.to_owned() }];
+        for (path, name, secret) in [
+            (CERTIFICATE, recipe::REGISTRY_CERTIFICATE, false),
+            (KEY, recipe::REGISTRY_KEY, true),
+            (HTPASSWD, recipe::REGISTRY_HTPASSWD, true),
+        ] {
+            let access = Access::root(if secret { 0o600 } else { 0o644 });
+            draft.file(path, Content::generated(name, secret), access, &restart, None);
+        }
+        draft.health(Health::Registry(RegistryHealth {
+            registry: self.address(),
+            authority: trust.pair.is_none().then(|| recipe::AUTHORITY_CERTIFICATE.to_owned()),
+            user: Some(user),
+            password: Some(recipe::REGISTRY_PASSWORD.to_owned()),
+            unit: Some(UNIT.to_owned()),
+            patience: PATIENCE,
+        }));
+        let _image = image::add(self, lock, draft)?;
+        Ok(())
     }
 
     /// `host:port`, as it stands in image references, auth files and `certs.d`.

@@ -4,12 +4,18 @@
 
 use std::path::PathBuf;
 
+use provision_converge::{Content, Health, Poke};
+use provision_host::Family;
+use provision_trust_store::{ANCHORS_DEBIAN, ANCHORS_RED_HAT, certs_d};
 use serde_json::{Value as Json, json};
 
 use crate::attachment::Attachments;
+use crate::draft::{Access, Draft};
 use crate::problem::{Problem, Problems};
 use crate::read::{Read, choice, table, wrong_choice};
-use crate::scalar::NearPath;
+use crate::recipe::{self, Recipe};
+use crate::scalar::{HostName, NearPath, Subject};
+use crate::section::host::Host;
 use crate::section::registry::Registry;
 use crate::source::{Located, Origin};
 use crate::tree::{Node, Value};
@@ -95,7 +101,9 @@ pub enum Anchor {
 #[derive(Clone, Debug)]
 pub struct OwnPair {
     /// The chain in PEM, server first.
-    pub certificate: Vec<u8>,
+    pub certificate: String,
+    /// What clients verify it with, in PEM: the anchors that are named beside it.
+    pub authority: Vec<u8>,
     /// The file of its key; read only when it is needed.
     pub key: PathBuf,
     /// Where it is declared.
@@ -117,7 +125,9 @@ impl Trust {
     ) -> Self {
         let pair = match (&written.certificate, &written.certificate_key) {
             (Some(certificate), Some(key)) => files.read(certificate, problems).map(|bytes| OwnPair {
-                certificate: bytes,
+                // Only ASCII is PEM; whatever else is in the file, the check of the pair names it.
+                certificate: String::from_utf8_lossy(&bytes).into_owned(),
+                authority: Vec::new(),
                 key: key.path(),
                 origin: certificate.origin().clone(),
             }),
@@ -134,7 +144,90 @@ impl Trust {
                 trust.anchors.push(anchor);
             }
         }
+        if let Some(pair) = &mut trust.pair {
+            pair.authority = pem_bytes(&trust.anchors);
+            if pair.authority.is_empty() {
+                let title = "a certificate of your own needs the authority that signed it";
+                let problem = Problem::new(&pair.origin, title, "");
+                problems.push(problem.help("name its PEM file in `anchors`"));
+            }
+        }
         trust
+    }
+
+    pub(crate) fn resources(
+        &self,
+        registry: Option<&Registry>,
+        host: &Host,
+        family: Family,
+        draft: &mut Draft,
+    ) {
+        if let Some(registry) = registry {
+            self.recipes(registry, host, draft);
+            let path = certs_d(&registry.address());
+            let authority = self.authority_content(draft);
+            draft.file(&path, authority, Access::root(0o644), &[], None);
+        }
+        if !self.anchors.is_empty() {
+            // The tool that extracts the bundle; a minimal Debian comes without it.
+            draft.package("ca-certificates", None);
+        }
+        let store = match family {
+            Family::Debian => ANCHORS_DEBIAN,
+            Family::RedHat => ANCHORS_RED_HAT,
+        };
+        for anchor in &self.anchors {
+            let (path, content, proof) = match anchor {
+                Anchor::Registry => {
+                    let content = Content::generated(recipe::AUTHORITY_CERTIFICATE, false);
+                    (store.path("provision-registry"), content, recipe::AUTHORITY_CERTIFICATE.to_owned())
+                }
+                Anchor::Pem { name, bytes, .. } => {
+                    let path = store.path(&format!("provision-{name}"));
+                    (path.clone(), draft.desired.literal(bytes.clone()), path)
+                }
+            };
+            draft.file(&path, content, Access::root(0o644), &[Poke::UpdateTrust], None);
+            draft.health(Health::Anchored { certificate: proof, bundle: store.bundle.to_owned() });
+        }
+    }
+
+    /// What a client of the registry verifies it with.
+    fn authority_content(&self, draft: &mut Draft) -> Content {
+        match &self.pair {
+            None => Content::generated(recipe::AUTHORITY_CERTIFICATE, false),
+            Some(pair) => draft.desired.literal(pair.authority.clone()),
+        }
+    }
+
+    fn recipes(&self, registry: &Registry, host: &Host, draft: &mut Draft) {
+        let (certificate, key) = (recipe::REGISTRY_CERTIFICATE.to_owned(), recipe::REGISTRY_KEY.to_owned());
+        let subjects = subjects(registry, host);
+        match &self.pair {
+            Some(pair) => draft.recipe(Recipe::OwnPair {
+                certificate,
+                key,
+                chain: pair.certificate.clone(),
+                key_file: pair.key.clone(),
+                subjects,
+            }),
+            None => {
+                draft.recipe(Recipe::Authority {
+                    certificate: recipe::AUTHORITY_CERTIFICATE.to_owned(),
+                    key: recipe::AUTHORITY_KEY.to_owned(),
+                    kind: self.key,
+                    common_name: format!("provision CA of {}", registry.host),
+                });
+                draft.recipe(Recipe::Certificate {
+                    certificate,
+                    key,
+                    authority_certificate: recipe::AUTHORITY_CERTIFICATE.to_owned(),
+                    authority_key: recipe::AUTHORITY_KEY.to_owned(),
+                    kind: self.key,
+                    subjects,
+                });
+            }
+        }
     }
 
     fn anchor(
@@ -179,6 +272,19 @@ impl Trust {
     }
 }
 
+fn pem_bytes(anchors: &[Anchor]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for anchor in anchors {
+        if let Anchor::Pem { bytes, .. } = anchor {
+            out.extend_from_slice(bytes);
+            if !bytes.ends_with(b"\n") {
+                out.push(b'\n');
+            }
+        }
+    }
+    out
+}
+
 /// A file name that every tool takes: letters, digits, `.`, `_` and `-`.
 fn plain_name(text: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' };
@@ -186,8 +292,7 @@ fn plain_name(text: &str) -> String {
 }
 
 /// Every name and address that the registry's certificate must hold, each once, the host's name first.
-pub fn subjects(registry: &Registry, host: &crate::section::host::Host) -> Vec<crate::scalar::Subject> {
-    use crate::scalar::{HostName, Subject};
+fn subjects(registry: &Registry, host: &Host) -> Vec<Subject> {
     let mut out = vec![Subject::Name(HostName(registry.host.clone()))];
     for (name, addresses) in &host.addresses {
         out.push(Subject::Name(name.clone()));

@@ -1,0 +1,179 @@
+//! A desired state in the making: sections add resources, and whatever each resource needs comes along.
+//!
+//! Knows parent directories, the order of sections, and that two sections must not declare one resource.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use provision_converge::{
+    Content, Desired, DirectoryState, FileState, Health, PackageState, PartState, Poke, Resource, ResourceId,
+    State,
+};
+
+use crate::problem::{Problem, Problems};
+use crate::recipe::Recipe;
+use crate::source::Origin;
+
+/// Who a file belongs to, and who may do what with it.
+#[derive(Clone, Debug)]
+pub(crate) struct Access {
+    mode: u32,
+    owner: String,
+    group: String,
+}
+
+impl Access {
+    /// root's, with these permission bits.
+    pub(crate) fn root(mode: u32) -> Self {
+        Self::of(mode, "root", "root")
+    }
+
+    /// Somebody's, with these permission bits.
+    pub(crate) fn of(mode: u32, owner: &str, group: &str) -> Self {
+        Self { mode, owner: owner.to_owned(), group: group.to_owned() }
+    }
+}
+
+/// What sections have asked for so far.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) desired: Desired,
+    pub(crate) recipes: Vec<Recipe>,
+    pub(crate) origins: BTreeMap<ResourceId, Origin>,
+    pub(crate) problems: Problems,
+    section: &'static str,
+    order: u32,
+    origin: Origin,
+}
+
+impl Draft {
+    /// Nothing yet; `origin` is the profile itself.
+    pub(crate) fn new(origin: Origin) -> Self {
+        Self {
+            desired: Desired::default(),
+            recipes: Vec::new(),
+            origins: BTreeMap::new(),
+            problems: Problems::default(),
+            section: "",
+            order: 0,
+            origin,
+        }
+    }
+
+    /// From here on, everything belongs to this section, which stands there.
+    pub(crate) fn section(&mut self, name: &'static str, origin: Option<&Origin>) {
+        (self.section, self.order) = (name, self.order + 1);
+        if let Some(origin) = origin {
+            self.origin = origin.clone();
+        }
+    }
+
+    /// Adds a resource. `origin` is where it is declared, if that is more exact than the section.
+    pub(crate) fn add(&mut self, id: ResourceId, state: State, pokes: &[Poke], origin: Option<&Origin>) {
+        let origin = origin.unwrap_or(&self.origin).clone();
+        let resource = Resource {
+            section: self.section.to_owned(),
+            order: self.order,
+            state,
+            pokes: pokes.iter().cloned().collect(),
+        };
+        match (self.desired.resources.get(&id), &resource.state) {
+            // A directory that is declared for itself outranks the same one as somebody's parent.
+            (Some(old), State::Directory(new)) if new.parent && matches!(old.state, State::Directory(_)) => {
+                return;
+            }
+            (
+                Some(Resource { state: State::Directory(DirectoryState { parent: true, .. }), .. }),
+                State::Directory(_),
+            )
+            | (None, _) => {}
+            // Two sections may need one package.
+            (Some(old), State::Package(_)) if matches!(old.state, State::Package(_)) => return,
+            (Some(old), _) => {
+                let title = format!("{id} is declared twice: by `{}` and by `{}`", old.section, self.section);
+                let mut problem = Problem::new(&origin, title, "again here");
+                if let Some(first) = self.origins.get(&id) {
+                    problem = problem.and(first, "first here");
+                }
+                self.problems.push(problem);
+                return;
+            }
+        }
+        self.origins.insert(id.clone(), origin);
+        self.desired.insert(id, resource);
+    }
+
+    /// A package, in whatever version the distribution has.
+    pub(crate) fn package(&mut self, name: &str, origin: Option<&Origin>) {
+        self.add(ResourceId::package(name), State::Package(PackageState { version: None }), &[], origin);
+    }
+
+    /// A whole file; its parents come along.
+    pub(crate) fn file(
+        &mut self,
+        path: &str,
+        content: Content,
+        access: Access,
+        pokes: &[Poke],
+        origin: Option<&Origin>,
+    ) {
+        self.parents(path, origin);
+        let Access { mode, owner, group } = access;
+        let state = FileState { content, mode, owner, group, xattrs: None };
+        self.add(ResourceId::file(path), State::File(state), pokes, origin);
+    }
+
+    /// A whole file whose bytes the profile gives.
+    pub(crate) fn text(&mut self, path: &str, text: impl Into<Vec<u8>>, pokes: &[Poke]) {
+        let content = self.desired.literal(text);
+        self.file(path, content, Access::root(0o644), pokes, None);
+    }
+
+    /// A part of a file that belongs to others.
+    pub(crate) fn part(&mut self, path: &str, part: &str, content: Content, mode: u32) {
+        self.parents(path, None);
+        let state = PartState { content: Some(content), mode };
+        self.add(ResourceId::part(path, part), State::Part(state), &[], None);
+    }
+
+    /// A directory of our own.
+    pub(crate) fn directory(&mut self, path: &str, mode: u32) {
+        self.parents(path, None);
+        self.add(ResourceId::file(path), directory(mode, false), &[], None);
+    }
+
+    /// Adds what has to be true in the end.
+    pub(crate) fn health(&mut self, health: Health) {
+        self.desired.health.push(health);
+    }
+
+    /// Adds what is made on the host; its pieces are then named by [`Content::generated`].
+    pub(crate) fn recipe(&mut self, recipe: Recipe) {
+        self.recipes.push(recipe);
+    }
+
+    fn parents(&mut self, path: &str, origin: Option<&Origin>) {
+        let above: BTreeSet<&Path> =
+            Path::new(path).ancestors().skip(1).filter(|path| *path != Path::new("/")).collect();
+        for parent in above {
+            // What is made below a home is that user's business alone.
+            let home = ["/root", "/home"].iter().any(|home| parent.starts_with(home));
+            self.add(
+                ResourceId::file(parent),
+                directory(if home { 0o700 } else { 0o755 }, true),
+                &[],
+                origin,
+            );
+        }
+    }
+}
+
+fn directory(mode: u32, parent: bool) -> State {
+    State::Directory(DirectoryState {
+        mode,
+        owner: "root".to_owned(),
+        group: "root".to_owned(),
+        parent,
+        xattrs: None,
+    })
+}

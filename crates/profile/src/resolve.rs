@@ -1,0 +1,67 @@
+//! From a profile, facts and a lock to what the host shall be. Pure: no clock, no environment, no chance; the same
+//! input gives the same bytes on every machine.
+
+use std::collections::BTreeMap;
+
+use provision_converge::{Desired, ResourceId};
+use provision_host::facts::Facts;
+use serde::{Deserialize, Serialize};
+
+use crate::draft::Draft;
+use crate::error::Error;
+use crate::profile::Profile;
+use crate::recipe::Recipe;
+use crate::section::registry::{Backend, Registry};
+use crate::source::Origin;
+
+/// What the profile names loosely, made exact.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lock {
+    /// Image ids (sha256 of the configuration, in hexadecimal) by role: `registry`.
+    pub images: BTreeMap<String, String>,
+}
+
+/// What a profile means on a host with these facts.
+#[derive(Clone, Debug)]
+pub struct Resolution {
+    /// What the host shall be. Generated content has no fingerprint yet: the vault fills it in.
+    pub desired: Desired,
+    /// What has to be made on the host, each after what it is made from.
+    pub recipes: Vec<Recipe>,
+    /// Where each resource is declared.
+    pub origins: BTreeMap<ResourceId, Origin>,
+}
+
+/// Resolves a profile. Sections come in their order: host, trust, registry, pull-secret, redirect, mirror.
+pub fn resolve(profile: &Profile, facts: &Facts, lock: &Lock) -> Result<Resolution, Error> {
+    let registry = profile.registry.as_ref();
+    if let Some(Registry { backend: Backend::NotBuilt(word, origin), .. }) = registry {
+        return Err(word.not_built(origin));
+    }
+    let place = |section: &str| profile.merged.origin(section);
+    let mut draft = Draft::new(Origin::new(profile.merged.source(), 0..0));
+    draft.section("host", place("host"));
+    profile.host.resources(&mut draft);
+    draft.section("trust", place("trust").or(place("registry")));
+    profile.trust.resources(registry, &profile.host, facts.family, &mut draft);
+    draft.section("registry", place("registry"));
+    if let Some(registry) = registry {
+        registry.resources(&profile.trust, lock, &mut draft)?;
+    }
+    draft.section("pull-secret", place("pull-secret"));
+    if let Some(pull_secret) = &profile.pull_secret {
+        pull_secret.resources(registry, &mut draft);
+    }
+    draft.section("redirect", place("redirect"));
+    if let (Some(redirect), Some(mirror), Some(registry)) = (&profile.redirect, &profile.mirror, registry) {
+        redirect.resources(&format!("{}/{}", registry.address(), mirror.repository.0), &mut draft);
+    }
+    draft.section("mirror", place("mirror"));
+    if let (Some(mirror), Some(registry)) = (&profile.mirror, registry) {
+        mirror.resources(registry, &profile.trust, &mut draft);
+    }
+    if !draft.problems.is_empty() {
+        return Err(Error::Invalid(draft.problems));
+    }
+    Ok(Resolution { desired: draft.desired, recipes: draft.recipes, origins: draft.origins })
+}

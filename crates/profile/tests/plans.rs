@@ -1,0 +1,122 @@
+//! The shipped profiles against recorded facts: what they resolve to, and what is planned on a fresh host.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use provision_converge::{Baseline, Observed, Plan, Resources, plan};
+use provision_host::facts::Facts;
+use provision_profile::{Lock, Profile, Resolution, load, resolve};
+
+fn profile(name: &str, settings: &[&str]) -> Profile {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../profiles").join(name);
+    let settings: Vec<String> = settings.iter().map(|&setting| setting.to_owned()).collect();
+    match load(&path, &settings, &|path| std::fs::read(path)) {
+        Ok(profile) => profile,
+        Err(error) => panic!("{name}: {error}"),
+    }
+}
+
+fn facts(name: &str) -> Facts {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/facts").join(name).with_extension("json");
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+fn lock() -> Lock {
+    Lock { images: BTreeMap::from([("registry".to_owned(), "5eed".repeat(16))]) }
+}
+
+fn resolved(profile_name: &str, facts_name: &str) -> Resolution {
+    resolve(&profile(profile_name, &[]), &facts(facts_name), &lock()).unwrap()
+}
+
+/// The resolution as text: resources, the bytes that the profile gives, what is made, what is proved.
+fn shown(resolution: &Resolution) -> String {
+    let desired = &resolution.desired;
+    let mut out = String::new();
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    for (id, resource) in &desired.resources {
+        let state = serde_json::to_string(&resource.state).unwrap();
+        let origin = resolution.origins[id].to_string();
+        let pokes: Vec<String> = resource.pokes.iter().map(ToString::to_string).collect();
+        let _ = writeln!(out, "{id} [{}] {state}", resource.section);
+        let _ = writeln!(out, "    {} {}", origin.rsplit('/').next().unwrap(), pokes.join(", "));
+        if let Some(fingerprint) = resource.state.content().and_then(|content| content.fingerprint.as_ref()) {
+            for line in String::from_utf8_lossy(&desired.literals[fingerprint]).lines() {
+                let _ = writeln!(out, "    | {line}");
+            }
+        }
+    }
+    for recipe in &resolution.recipes {
+        let _ = writeln!(out, "make {}", serde_json::to_string(recipe).unwrap());
+    }
+    for health in &desired.health {
+        let _ = writeln!(out, "prove {}", serde_json::to_string(health).unwrap());
+    }
+    out.replace(&folder.display().to_string(), "REPOSITORY").replace("crates/profile/../../", "")
+}
+
+fn planned(resolution: &Resolution) -> Plan {
+    plan(&resolution.desired, &Resources::default(), &Baseline::default(), &Observed::default())
+}
+
+fn steps(plan: &Plan) -> String {
+    let mut out = String::new();
+    for step in &plan.steps {
+        let ids: Vec<String> = step.ids.iter().map(ToString::to_string).collect();
+        let _ = writeln!(out, "{:?} {} [{}] {}", step.phase, step.why, step.section, ids.join(" "));
+    }
+    out
+}
+
+const PROFILES: [&str; 3] = ["bastion", "bastion-distribution", "podman-host"];
+const HOSTS: [&str; 3] = ["debian-12", "debian-13", "rhel-9"];
+
+#[test]
+fn every_profile_on_every_host() {
+    for name in PROFILES {
+        for host in HOSTS {
+            let resolution = resolved(&format!("{name}.toml"), host);
+            insta::assert_snapshot!(format!("{name}--{host}--resolution"), shown(&resolution));
+            insta::assert_snapshot!(format!("{name}--{host}--plan"), steps(&planned(&resolution)));
+        }
+    }
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    for name in PROFILES {
+        let once = resolved(&format!("{name}.toml"), "debian-12");
+        let again = resolved(&format!("{name}.toml"), "debian-12");
+        assert_eq!(serde_json::to_vec(&once.desired).unwrap(), serde_json::to_vec(&again.desired).unwrap());
+        assert_eq!(once.desired.state_id(), again.desired.state_id());
+    }
+}
+
+/// What the host calls itself, its kernel and its exact release must not change what is wanted of it.
+#[test]
+fn unused_facts_leave_no_trace() {
+    let mut other = facts("debian-12");
+    (other.hostname, other.kernel) = ("elsewhere".to_owned(), "9.9".to_owned());
+    let profile = profile("bastion.toml", &[]);
+    let one = resolve(&profile, &facts("debian-12"), &lock()).unwrap().desired;
+    assert_eq!(one, resolve(&profile, &other, &lock()).unwrap().desired);
+}
+
+#[test]
+fn one_name_changes_everything_that_uses_it() {
+    let profile = profile("bastion.toml", &["fqdn=mirror.site.test"]);
+    let text = shown(&resolve(&profile, &facts("debian-13"), &lock()).unwrap());
+    assert!(text.contains("certs.d/mirror.site.test:8443/ca.crt"));
+    assert!(!text.contains("registry.example.test"), "{text}");
+}
+
+/// The desired state of another image differs, so that the service is restarted with it.
+#[test]
+fn another_image_is_another_state() {
+    let profile = profile("bastion.toml", &[]);
+    let other = Lock { images: BTreeMap::from([("registry".to_owned(), "0".repeat(64))]) };
+    let ids =
+        [lock(), other].map(|lock| resolve(&profile, &facts("debian-13"), &lock).unwrap().desired.state_id());
+    assert_ne!(ids[0], ids[1]);
+}

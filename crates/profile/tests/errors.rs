@@ -201,8 +201,19 @@ fn sections_need_each_other() {
     );
     check_one(
         &format!("{HOST}[pull-secret]\nbase = \"x\"\n"),
-        &["/p/main.toml:5: `pull-secret.write` names no file"],
+        &["/p/main.toml:5: `pull-secret.write` names no file", "/p/main.toml:6: /p/x does not exist"],
     );
+}
+
+#[test]
+fn pull_secrets_are_read_for_their_keys_alone() {
+    let text = "schema = 1\nname = \"t\"\n[pull-secret]\nbase = \"ps.json\"\nwrite = [\"/root/auth.json\"]\n";
+    let load = |secret: &str| load_from(&[("main.toml", text), ("ps.json", secret)], &[]);
+    let profile = load(r#"{"auths":{"quay.io":{"auth":"Y2FuYXJ5OmNhbmFyeQ=="}}}"#).unwrap();
+    let shown = format!("{profile:?}");
+    assert!(shown.contains("quay.io") && !shown.contains("Y2FuYXJ5"), "{shown}");
+    let error = load(r#"{"auths":{"quay.io":{"auth":"Y2FuYXJ5"}, "#).unwrap_err().to_string();
+    assert!(error.contains("/p/ps.json is not an auth file") && !error.contains("Y2FuYXJ5"), "{error}");
 }
 
 #[test]

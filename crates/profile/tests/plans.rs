@@ -1,5 +1,7 @@
 //! The shipped profiles against recorded facts: what they resolve to, and what is planned on a fresh host.
 
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -53,6 +53,56 @@ pub enum Error {
     /// Everything that is wrong with the profile's text.
     #[error("{0}")]
     Invalid(Problems),
+    /// A file that a recipe needs cannot be used.
+    #[error(transparent)]
+    File(FileError),
+    /// A secret is not where the profile says, or not fit to be one. The secret itself is never shown.
+    #[error("no secret in {place}: {reason}")]
+    NoSecret {
+        /// Where it was looked for.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A piece is needed that was not made before; recipes are out of order.
+    #[error("{name} is not in the vault: run an apply, which makes it")]
+    NotMade {
+        /// The piece.
+        name: String,
+    },
+    /// A certificate or key cannot be made or read.
+    #[error("the certificate or key of {name:?} cannot be made or read")]
+    Certificate {
+        /// Which.
+        name: String,
+        /// Why.
+        #[source]
+        source: provision_trust_store::Error,
+    },
+    /// The user's own pair is not fit for the registry.
+    #[error("the certificate of your own cannot be used: {}", .defects.join("; "))]
+    BadPair {
+        /// Everything that is wrong with it.
+        defects: Vec<String>,
+    },
+    /// An entry of an auth file cannot be made or read.
+    #[error("the auth file entry of {key} cannot be made")]
+    AuthEntry {
+        /// The entry's key, or its user.
+        key: String,
+        /// Why.
+        #[source]
+        source: provision_pull_secret::Error,
+    },
+    /// A password cannot be hashed.
+    #[error("the password cannot be hashed")]
+    Bcrypt(#[source] bcrypt::BcryptError),
+    /// The system gives no randomness.
+    #[error("the system gives no randomness for a password")]
+    Random(#[source] openssl::error::ErrorStack),
+    /// The host's vault cannot be used.
+    #[error("the vault of this host cannot be used")]
+    Vault(#[source] provision_converge::Error),
     /// The lock lacks what the profile names loosely.
     #[error("{what} ({origin}) is not locked: its exact id must be known before anything is planned")]
     Unlocked {

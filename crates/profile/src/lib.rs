@@ -9,6 +9,7 @@
 pub mod attachment;
 mod draft;
 pub mod error;
+pub mod forge;
 pub mod import;
 mod merge;
 pub mod problem;
@@ -24,6 +25,7 @@ pub mod tree;
 mod variable;
 
 pub use error::{Error, FileError};
+pub use forge::{Forge, Making};
 pub use import::ReadFile;
 pub use problem::{Problem, Problems};
 pub use profile::{Profile, load};

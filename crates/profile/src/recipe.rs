@@ -143,6 +143,22 @@ impl Recipe {
         }
     }
 
+    /// The pieces that it needs: when one of them is made again, so is this.
+    pub fn made_from(&self) -> Vec<&str> {
+        match self {
+            Self::Certificate { authority_certificate, authority_key, .. } => {
+                vec![authority_certificate, authority_key]
+            }
+            Self::Htpasswd { password, .. } | Self::AuthEntry { password, .. } => vec![password],
+            Self::Password { .. }
+            | Self::Authority { .. }
+            | Self::OwnPair { .. }
+            | Self::BaseEntry { .. }
+            | Self::OwnImage { .. }
+            | Self::CarriedImage { .. } => Vec::new(),
+        }
+    }
+
     /// What it makes, for people.
     pub fn what(&self) -> String {
         match self {

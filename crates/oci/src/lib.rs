@@ -1,1 +1,18 @@
-//! (skeleton)
+//! Container images: references, digests, manifests, and the store on disk.
+//!
+//! Knows the OCI specifications and Docker's schema 2. Must not know OpenShift, hosts or terminals.
+
+mod digest;
+mod error;
+mod manifest;
+mod reference;
+mod store;
+
+pub use digest::{Digest, Hasher};
+pub use error::{Error, Result};
+pub use manifest::{
+    ALL_MANIFESTS, Body, DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Manifest, OCI_INDEX, OCI_MANIFEST,
+    Platform,
+};
+pub use reference::{Reference, Repository, Tag};
+pub use store::{Store, Upload};

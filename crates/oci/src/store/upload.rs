@@ -1,0 +1,123 @@
+//! Bytes on their way into a store: hashed as they come, in place only when they are what was promised.
+
+use std::path::{Path, PathBuf};
+
+use tokio::fs;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::{Store, absent};
+use crate::digest::{Digest, Hasher};
+use crate::error::{Error, Result};
+
+/// How much is read at once when the bytes of an earlier session are hashed again.
+const CHUNK: usize = 256 * 1024;
+
+/// A blob that is being written.
+pub struct Upload {
+    store: Store,
+    id: String,
+    path: PathBuf,
+    file: fs::File,
+    hasher: Hasher,
+    offset: u64,
+}
+
+impl Upload {
+    pub(super) async fn begin(store: &Store) -> Result<Self> {
+        let mut random = [0; 16];
+        openssl::rand::rand_bytes(&mut random)?;
+        let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let directory = store.directory.join("uploads");
+        let path = directory.join(&id);
+        fs::create_dir_all(&directory).await.map_err(|e| Error::file("make", &directory, e))?;
+        let file = fs::OpenOptions::new().create_new(true).write(true).open(&path).await;
+        let file = file.map_err(|e| Error::file("make", &path, e))?;
+        Ok(Self { store: store.clone(), id, path, file, hasher: Hasher::new()?, offset: 0 })
+    }
+
+    pub(super) async fn resume(store: &Store, id: &str) -> Result<Option<Self>> {
+        // Ids are ours: anything else must not become part of a path.
+        if id.len() != 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(None);
+        }
+        let path = store.directory.join("uploads").join(id);
+        let opened = fs::OpenOptions::new().read(true).append(true).open(&path).await;
+        let Some(mut file) = absent(opened, "open", &path)? else { return Ok(None) };
+        let (mut hasher, mut offset) = (Hasher::new()?, 0);
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let read = file.read(&mut buffer).await.map_err(|e| Error::file("read", &path, e))?;
+            if read == 0 {
+                break;
+            }
+            hasher.update(&buffer[..read])?;
+            offset += read as u64;
+        }
+        Ok(Some(Self { store: store.clone(), id: id.to_owned(), path, file, hasher, offset }))
+    }
+
+    /// The name under which the upload can be resumed.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// How many bytes have come.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Takes bytes.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes).await.map_err(|e| Error::file("write", &self.path, e))?;
+        self.hasher.update(bytes)?;
+        self.offset += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Lets the upload rest, to be resumed; its bytes are in the file.
+    pub async fn pause(mut self) -> Result<()> {
+        self.file.flush().await.map_err(|e| Error::file("write", &self.path, e))
+    }
+
+    /// Puts the blob in place if it is what was promised; otherwise nothing is stored and the bytes are gone.
+    /// Returns its size.
+    pub async fn commit(self, expected: &Digest) -> Result<u64> {
+        let Self { store, path, file, hasher, offset, .. } = self;
+        let found = hasher.finish()?;
+        if found != *expected {
+            discard(&path).await?;
+            let what = "the blob that was received".to_owned();
+            return Err(Error::DigestMismatch { what, expected: *expected, found });
+        }
+        let target = store.blob_path(expected);
+        rest(file, &path, &target).await?;
+        Ok(offset)
+    }
+
+    /// Puts the bytes at any path of the store; for its small files.
+    pub(super) async fn place(self, target: &Path) -> Result<()> {
+        rest(self.file, &self.path, target).await
+    }
+
+    /// Gives up: the bytes are gone.
+    pub async fn abort(self) -> Result<()> {
+        discard(&self.path).await
+    }
+}
+
+async fn discard(path: &Path) -> Result<()> {
+    absent(fs::remove_file(path).await, "remove", path).map(drop)
+}
+
+/// Bytes to disk, then the name to its place, then the directory to disk.
+async fn rest(mut file: fs::File, path: &Path, target: &Path) -> Result<()> {
+    let failed = |action| move |e| Error::file(action, path, e);
+    file.flush().await.map_err(failed("write"))?;
+    file.sync_all().await.map_err(failed("write"))?;
+    drop(file);
+    let directory = target.parent().unwrap_or(target);
+    fs::create_dir_all(directory).await.map_err(|e| Error::file("make", directory, e))?;
+    fs::rename(path, target).await.map_err(|e| Error::file("put in place", target, e))?;
+    let handle = fs::File::open(directory).await.map_err(|e| Error::file("open", directory, e))?;
+    handle.sync_all().await.map_err(|e| Error::file("sync", directory, e))
+}

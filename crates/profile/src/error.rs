@@ -103,6 +103,18 @@ pub enum Error {
     /// The host's vault cannot be used.
     #[error("the vault of this host cannot be used")]
     Vault(#[source] provision_converge::Error),
+    /// There is no podman, and none to install.
+    #[error("podman is neither installed nor offered by the package sources: install podman 3.3 or newer")]
+    NoPodman,
+    /// podman calls its version something that is no version.
+    #[error("podman's version {found:?} cannot be read: expected numbers such as 4.9.4")]
+    PodmanVersion {
+        /// What it says.
+        found: String,
+    },
+    /// The registry's service cannot be described to this podman.
+    #[error("the registry's unit cannot be written")]
+    Unit(#[source] provision_podman_units::Error),
     /// The lock lacks what the profile names loosely.
     #[error("{what} ({origin}) is not locked: its exact id must be known before anything is planned")]
     Unlocked {

@@ -274,14 +274,10 @@ macro_rules! table {
             }
 
             fn schema() -> serde_json::Value {
+                // Nothing is required of one file: its imports may hold the rest.
                 let mut properties = serde_json::Map::new();
-                let mut required: Vec<String> = Vec::new();
                 $(
                     let name = $crate::read::key_name(stringify!($field));
-                    let default: Vec<&str> = Vec::from([$(stringify!($default))?]);
-                    if default.is_empty() && <$kind as $crate::read::Read>::absent().is_none() {
-                        required.push(name.clone());
-                    }
                     let mut schema = <$kind as $crate::read::Read>::schema();
                     let about: Vec<&str> = vec![$($doc.trim()),*];
                     if let Some(object) = schema.as_object_mut() {
@@ -292,7 +288,6 @@ macro_rules! table {
                 serde_json::json!({
                     "type": "object",
                     "properties": properties,
-                    "required": required,
                     "additionalProperties": false,
                 })
             }

@@ -46,7 +46,7 @@ pub fn resolve(profile: &Profile, facts: &Facts, lock: &Lock) -> Result<Resoluti
     profile.trust.resources(registry, &profile.host, facts.family, &mut draft);
     draft.section("registry", place("registry"));
     if let Some(registry) = registry {
-        registry.resources(&profile.trust, lock, &mut draft)?;
+        registry.resources(&profile.trust, facts, lock, &mut draft)?;
     }
     draft.section("pull-secret", place("pull-secret"));
     if let Some(pull_secret) = &profile.pull_secret {

@@ -122,3 +122,33 @@ fn another_image_is_another_state() {
         [lock(), other].map(|lock| resolve(&profile, &facts("debian-13"), &lock).unwrap().desired.state_id());
     assert_ne!(ids[0], ids[1]);
 }
+
+/// Where podman cannot carry the service, resolving says so; preflight has refused before.
+#[test]
+fn podmans_that_are_too_old_or_absent() {
+    let profile = profile("bastion.toml", &[]);
+    let check = |installed: Option<&str>, candidate: Option<&str>, expected: &str| {
+        let mut facts = facts("debian-12");
+        (facts.podman, facts.podman_candidate) = (installed.map(str::to_owned), candidate.map(str::to_owned));
+        let error = resolve(&profile, &facts, &lock()).unwrap_err();
+        let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        assert_eq!(format!("{error} {source}").trim_end(), expected);
+    };
+    check(
+        Some("3.0.1"),
+        None,
+        "the registry's unit cannot be written podman 3.0.1 is too old: expected 3.3 or newer",
+    );
+    check(
+        None,
+        None,
+        "podman is neither installed nor offered by the package sources: install podman 3.3 or newer",
+    );
+    check(Some("four"), None, "podman's version \"four\" cannot be read: expected numbers such as 4.9.4");
+}
+
+#[test]
+fn an_image_must_be_locked() {
+    let error = resolve(&profile("bastion.toml", &[]), &facts("debian-12"), &Lock::default()).unwrap_err();
+    assert!(error.to_string().starts_with("the registry's image ("), "{error}");
+}

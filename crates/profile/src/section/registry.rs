@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use provision_converge::health::RegistryHealth;
 use provision_converge::{Content, Health, Poke};
+use provision_host::facts::Facts;
 
 use crate::draft::{Access, Draft};
 use crate::error::Error;
@@ -20,6 +21,7 @@ use crate::section::trust::Trust;
 use crate::source::{Located, Origin};
 
 pub mod image;
+pub mod service;
 
 /// The service.
 pub const UNIT: &str = "registry.service";
@@ -158,7 +160,13 @@ impl Registry {
         })
     }
 
-    pub(crate) fn resources(&self, trust: &Trust, lock: &Lock, draft: &mut Draft) -> Result<(), Error> {
+    pub(crate) fn resources(
+        &self,
+        trust: &Trust,
+        facts: &Facts,
+        lock: &Lock,
+        draft: &mut Draft,
+    ) -> Result<(), Error> {
         let user = self.user.clone();
         draft.recipe(Recipe::Password {
             name: recipe::REGISTRY_PASSWORD.to_owned(),
@@ -190,8 +198,8 @@ impl Registry {
             unit: Some(UNIT.to_owned()),
             patience: PATIENCE,
         }));
-        let _image = image::add(self, lock, draft)?;
-        Ok(())
+        let image = image::add(self, lock, draft)?;
+        service::add(self, image, facts, draft)
     }
 
     /// `host:port`, as it stands in image references, auth files and `certs.d`.

@@ -2,6 +2,8 @@
 //!
 //! Knows the OCI specifications and Docker's schema 2. Must not know OpenShift, hosts or terminals.
 
+pub mod archive;
+pub mod assemble;
 mod digest;
 mod error;
 mod manifest;

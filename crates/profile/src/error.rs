@@ -94,6 +94,35 @@ pub enum Error {
         #[source]
         source: provision_pull_secret::Error,
     },
+    /// An image cannot be assembled, or its archive cannot be read.
+    #[error("no image can be made from {what}")]
+    Image {
+        /// The binary or the archive.
+        what: String,
+        /// Why not.
+        #[source]
+        source: provision_oci::Error,
+    },
+    /// An archive holds another image than was expected.
+    #[error("{what} is another image: expected {expected}, found {found}")]
+    WrongImage {
+        /// Which.
+        what: String,
+        /// The digest or id that was expected.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// provision's own binary needs libraries, and so cannot run in an image of its own.
+    #[error(
+        "{} needs {loader} and cannot be the registry's image: run a statically linked provision", .binary.display()
+    )]
+    NotStatic {
+        /// The binary.
+        binary: PathBuf,
+        /// The loader that it asks for.
+        loader: String,
+    },
     /// A password cannot be hashed.
     #[error("the password cannot be hashed")]
     Bcrypt(#[source] bcrypt::BcryptError),

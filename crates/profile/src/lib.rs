@@ -30,4 +30,4 @@ pub use import::ReadFile;
 pub use problem::{Problem, Problems};
 pub use profile::{Profile, load};
 pub use recipe::Recipe;
-pub use resolve::{Lock, Resolution, resolve};
+pub use resolve::{Lock, LockedImage, Resolution, resolve};

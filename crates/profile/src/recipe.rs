@@ -112,6 +112,8 @@ pub enum Recipe {
         reference: String,
         /// The image id that it must come to.
         id: String,
+        /// The machine that it is for, as uname(2) names it.
+        machine: String,
     },
     /// The archive of a container image that was carried here in a file.
     CarriedImage {

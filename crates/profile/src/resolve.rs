@@ -17,8 +17,17 @@ use crate::source::Origin;
 /// What the profile names loosely, made exact.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lock {
-    /// Image ids (sha256 of the configuration, in hexadecimal) by role: `registry`.
-    pub images: BTreeMap<String, String>,
+    /// Images by role: `registry`.
+    pub images: BTreeMap<String, LockedImage>,
+}
+
+/// One image, exactly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockedImage {
+    /// The name that podman knows it under.
+    pub name: String,
+    /// Its id: sha256 of the configuration, in hexadecimal.
+    pub id: String,
 }
 
 /// What a profile means on a host with these facts.

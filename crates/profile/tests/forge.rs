@@ -16,7 +16,7 @@ use provision_profile::recipe::{
 use provision_profile::scalar::{HostName, Subject};
 use provision_profile::secret::Secret;
 use provision_profile::section::trust::KeyWord;
-use provision_profile::{Error, Forge, Making, Recipe};
+use provision_profile::{Error, Forge, Lock, LockedImage, Making, Recipe, load};
 use provision_pull_secret::AuthFile;
 use provision_trust_store::parse_pem;
 
@@ -238,6 +238,55 @@ fn an_entry_of_the_base_follows_its_file() {
     assert_eq!(site.text("base-entry-quay.io"), r#"{"auth":"YTpi","email":"x@y"}"#);
     site.files.borrow_mut().insert("/ps.json".into(), file("YTpj"));
     assert_eq!(site.forge(&recipes), ["base-entry-quay.io: /ps.json changed"]);
+}
+
+#[test]
+fn the_image_of_the_embedded_registry_is_the_binary() {
+    let site = Site::new();
+    let text = "schema = 1\nname = \"t\"\n[host]\nhostname = \"r.x\"\n[registry]\nbackend = \"embedded\"\nadmin = { user = \"init\", password = { generate = 32 } }\n";
+    let profile = load(Path::new("t.toml"), &[], &|_| Ok(text.as_bytes().to_vec())).unwrap();
+    site.files.borrow_mut().insert("/usr/bin/provision".into(), b"a static program".to_vec());
+    let lock = site.with(|forge, _| forge.lock(&profile, "x86_64", &Lock::default())).unwrap();
+    let LockedImage { name, id } = lock.images["registry"].clone();
+    assert_eq!(name, format!("localhost/provision-registry:{}", &id[..12]));
+    let recipe = |id: &str| {
+        [Recipe::OwnImage {
+            name: "image".to_owned(),
+            reference: name.clone(),
+            id: id.to_owned(),
+            machine: "x86_64".to_owned(),
+        }]
+    };
+    let error = site.with(|forge, _| forge.forge(&recipe("0"))).unwrap_err();
+    assert!(error.to_string().ends_with(&format!("expected 0, found {id}")), "{error}");
+    assert_eq!(site.forge(&recipe(&id)), ["image: new"]);
+    let archived = provision_oci::archive::read(&site.piece("image")).unwrap();
+    assert_eq!((archived.image_id, archived.names), (id.clone(), vec![name.clone()]));
+
+    site.files.borrow_mut().insert("/carried.tar".into(), site.piece("image"));
+    let carried = [Recipe::CarriedImage {
+        name: "carried".to_owned(),
+        reference: name,
+        id,
+        file: "/carried.tar".into(),
+        digest: Some("sha256:1".to_owned()),
+    }];
+    let error = site.with(|forge, _| forge.forge(&carried)).unwrap_err();
+    assert!(error.to_string().starts_with("/carried.tar is another image: expected sha256:1"), "{error}");
+}
+
+#[test]
+fn a_binary_that_needs_libraries_is_refused() {
+    let site = Site::new();
+    site.files.borrow_mut().insert("/usr/bin/provision".into(), std::fs::read("/bin/sh").unwrap());
+    let recipe = [Recipe::OwnImage {
+        name: "image".to_owned(),
+        reference: "localhost/x:1".to_owned(),
+        id: String::new(),
+        machine: "x86_64".to_owned(),
+    }];
+    let error = site.with(|forge, _| forge.forge(&recipe)).unwrap_err();
+    assert!(error.to_string().contains("statically linked"), "{error}");
 }
 
 /// The preview is for plans, which anybody may run: it must leave no trace.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use provision_converge::{Baseline, Observed, Plan, Resources, plan};
 use provision_host::facts::Facts;
-use provision_profile::{Lock, Profile, Resolution, load, resolve};
+use provision_profile::{Lock, LockedImage, Profile, Resolution, load, resolve};
 
 fn profile(name: &str, settings: &[&str]) -> Profile {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../profiles").join(name);
@@ -25,7 +25,12 @@ fn facts(name: &str) -> Facts {
 }
 
 fn lock() -> Lock {
-    Lock { images: BTreeMap::from([("registry".to_owned(), "5eed".repeat(16))]) }
+    locked(&"5eed".repeat(16))
+}
+
+fn locked(id: &str) -> Lock {
+    let name = format!("localhost/registry:{}", &id[..12]);
+    Lock { images: BTreeMap::from([("registry".to_owned(), LockedImage { name, id: id.to_owned() })]) }
 }
 
 fn resolved(profile_name: &str, facts_name: &str) -> Resolution {
@@ -117,7 +122,7 @@ fn one_name_changes_everything_that_uses_it() {
 #[test]
 fn another_image_is_another_state() {
     let profile = profile("bastion.toml", &[]);
-    let other = Lock { images: BTreeMap::from([("registry".to_owned(), "0".repeat(64))]) };
+    let other = locked(&"0".repeat(64));
     let ids =
         [lock(), other].map(|lock| resolve(&profile, &facts("debian-13"), &lock).unwrap().desired.state_id());
     assert_ne!(ids[0], ids[1]);

@@ -1,20 +1,166 @@
-//! Archives of images: assembled from our own binary, or read from the file that carried them here.
+//! Archives of images: assembled from our own binary, or read from the file that carried them here. And the lock,
+//! which says beforehand which image each comes to.
 //!
 //! Must not know how podman loads them.
 
+use std::path::Path;
+
 use provision_converge::Bytes;
+use provision_oci::archive::{self, ArchivedImage};
+use provision_oci::assemble::{Assembled, ImageSpec, scratch_image};
 
 use super::Forge;
 use crate::error::{Error, FileError};
+use crate::profile::Profile;
 use crate::recipe::Recipe;
+use crate::resolve::{Lock, LockedImage};
+use crate::section::registry::image::ROLE;
+use crate::section::registry::{Backend, ServerImage};
+
+/// The program in the image.
+const PROGRAM: &str = "provision";
 
 impl Forge<'_> {
-    /// The bytes of an image's archive.
-    pub(super) fn image(&self, recipe: &Recipe) -> Result<Bytes, Error> {
-        let path = match recipe {
-            Recipe::CarriedImage { file, .. } => file,
-            _ => &self.binary,
+    /// Makes exact what the profile names loosely. An image that is pulled by digest keeps what `known` has of it:
+    /// only its registry can say which image id a digest stands for.
+    pub fn lock(&self, profile: &Profile, machine: &str, known: &Lock) -> Result<Lock, Error> {
+        let mut lock = Lock::default();
+        let Some(registry) = &profile.registry else { return Ok(lock) };
+        let image = match &registry.backend {
+            Backend::Embedded => {
+                let id = self.assemble("localhost/provision-registry:lock", machine)?.image_id;
+                // The name follows the content: another image has another name, so that the unit's text changes
+                // with it, and a rollback finds the image that it ran before.
+                let short = id.get(..12).unwrap_or(&id);
+                LockedImage { name: format!("localhost/provision-registry:{short}"), id }
+            }
+            Backend::Distribution(ServerImage::Archive { path, digest }) => {
+                let archived = self.carried(path, digest.as_deref())?.1;
+                // An archive without a name loads as an image without a name, which podman knows by its id.
+                let name = archived.names.into_iter().next().unwrap_or_else(|| archived.image_id.clone());
+                LockedImage { name, id: archived.image_id }
+            }
+            Backend::Distribution(ServerImage::Pull(image)) => {
+                let unlocked = || Error::Unlocked {
+                    what: format!("the image {image}"),
+                    origin: registry.origin.clone(),
+                };
+                known
+                    .images
+                    .get(ROLE)
+                    .filter(|known| known.name == image.to_string())
+                    .cloned()
+                    .ok_or_else(unlocked)?
+            }
+            Backend::NotBuilt(word, origin) => return Err(word.not_built(origin)),
         };
-        (self.read)(path).map(Bytes::new).map_err(|error| Error::File(FileError::from_io(path, error)))
+        lock.images.insert(ROLE.to_owned(), image);
+        Ok(lock)
+    }
+
+    /// The bytes of an image's archive, once they are known to be those that were locked.
+    pub(super) fn image(&self, recipe: &Recipe) -> Result<Bytes, Error> {
+        let (bytes, found, expected) = match recipe {
+            Recipe::OwnImage { reference, machine, id, .. } => {
+                let Assembled { archive, image_id } = self.assemble(reference, machine)?;
+                (archive, image_id, id)
+            }
+            Recipe::CarriedImage { file, digest, id, .. } => {
+                let (bytes, archived) = self.carried(file, digest.as_deref())?;
+                (bytes, archived.image_id, id)
+            }
+            other => return Err(Error::NotMade { name: other.what() }),
+        };
+        if found != *expected {
+            return Err(Error::WrongImage { what: recipe.what(), expected: expected.clone(), found });
+        }
+        Ok(Bytes::new(bytes))
+    }
+
+    fn assemble(&self, name: &str, machine: &str) -> Result<Assembled, Error> {
+        let program = self.file(&self.binary)?;
+        if let Some(loader) = loader(&program) {
+            return Err(Error::NotStatic { binary: self.binary.clone(), loader });
+        }
+        let spec = ImageSpec {
+            name: name.to_owned(),
+            program: PROGRAM.to_owned(),
+            entrypoint: vec![format!("/{PROGRAM}")],
+            directories: ["data", "tls", "auth"].map(str::to_owned).to_vec(),
+            labels: [("org.opencontainers.image.title".to_owned(), "provision-registry".to_owned())].into(),
+            architecture: go_architecture(machine).to_owned(),
+        };
+        scratch_image(&program, &spec)
+            .map_err(|source| Error::Image { what: self.binary.display().to_string(), source })
+    }
+
+    fn carried(&self, path: &Path, digest: Option<&str>) -> Result<(Vec<u8>, ArchivedImage), Error> {
+        let bytes = self.file(path)?;
+        let archived = archive::read(&bytes)
+            .map_err(|source| Error::Image { what: path.display().to_string(), source })?;
+        let found = archived.manifest.as_ref().map(ToString::to_string);
+        match (digest, found) {
+            (Some(expected), found) if found.as_deref() != Some(expected) => Err(Error::WrongImage {
+                what: path.display().to_string(),
+                expected: expected.to_owned(),
+                found: found.unwrap_or_else(|| "a docker archive, which has no manifest digest".to_owned()),
+            }),
+            _ => Ok((bytes, archived)),
+        }
+    }
+
+    fn file(&self, path: &Path) -> Result<Vec<u8>, Error> {
+        (self.read)(path).map_err(|error| Error::File(FileError::from_io(path, error)))
+    }
+}
+
+/// uname(2)'s name of a machine in the words of the OCI image specification (Go's GOARCH).
+fn go_architecture(machine: &str) -> &str {
+    match machine {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+/// The dynamic loader that a 64-bit little-endian ELF program asks for (elf(5), `PT_INTERP`); an image that holds
+/// nothing but the program has none.
+fn loader(program: &[u8]) -> Option<String> {
+    const INTERPRETER: u32 = 3;
+    let number = |at: usize, width: usize| -> Option<u64> {
+        let mut bytes = [0; 8];
+        bytes[..width].copy_from_slice(program.get(at..at.checked_add(width)?)?);
+        Some(u64::from_le_bytes(bytes))
+    };
+    if !program.starts_with(b"\x7fELF\x02\x01") {
+        return None;
+    }
+    let (table, size, count) = (number(32, 8)?, number(54, 2)?, number(56, 2)?);
+    for index in 0..count {
+        let header = usize::try_from(table.checked_add(size.checked_mul(index)?)?).ok()?;
+        if number(header, 4)? == u64::from(INTERPRETER) {
+            let start = usize::try_from(number(header.checked_add(8)?, 8)?).ok()?;
+            let length = usize::try_from(number(header.checked_add(32)?, 8)?).ok()?;
+            let text = program.get(start..start.checked_add(length)?)?;
+            return Some(String::from_utf8_lossy(text).trim_end_matches('\0').to_owned());
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program of this very machine is a good example, whatever it was linked to.
+    #[test]
+    fn the_loader_of_a_dynamic_program_is_found() {
+        let shell = std::fs::read("/bin/sh").unwrap();
+        let found = loader(&shell).unwrap();
+        assert!(found.starts_with("/lib") && found.contains("ld-"), "{found}");
+        assert_eq!(loader(b"#!/bin/sh\n"), None);
+        for length in 0..600.min(shell.len()) {
+            let _ = loader(&shell[..length]);
+        }
     }
 }

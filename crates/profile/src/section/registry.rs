@@ -198,7 +198,7 @@ impl Registry {
             unit: Some(UNIT.to_owned()),
             patience: PATIENCE,
         }));
-        let image = image::add(self, lock, draft)?;
+        let image = image::add(self, facts, lock, draft)?;
         service::add(self, image, facts, draft)
     }
 

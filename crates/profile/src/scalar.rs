@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use provision_oci::{Digest, Reference};
 use serde_json::{Value as Json, json};
 
 use crate::problem::Problems;
@@ -266,7 +267,7 @@ impl Text for PackageName {
     }
 }
 
-/// A path of repositories inside a registry, such as `ocp4/openshift4` (OCI distribution spec, "Pulling manifests").
+/// A path of repositories inside a registry, such as `ocp4/openshift4`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RepositoryPath(pub String);
 
@@ -274,24 +275,20 @@ impl Text for RepositoryPath {
     const EXPECTED: &'static str = "a repository path such as \"ocp4/openshift4\"";
 
     fn parse(text: &str) -> Result<Self, String> {
-        if text.len() <= 255 && text.split('/').all(is_path_component) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err("lower-case letters and digits, joined by `.`, `_`, `-` and `/`".to_owned())
+        let parsed: Result<provision_oci::Repository, _> = text.parse();
+        parsed
+            .map(|_| Self(text.to_owned()))
+            .map_err(|_| "lower-case letters and digits, joined by `.`, `_`, `-` and `/`".to_owned())
     }
 }
 
-/// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
-fn is_path_component(text: &str) -> bool {
-    let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let bytes = text.as_bytes();
-    let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else { return false };
-    let separators: Vec<&str> = text.split(|c: char| c.is_ascii() && alphanumeric(c as u8)).collect();
-    alphanumeric(first)
-        && alphanumeric(last)
-        && separators
-            .iter()
-            .all(|run| matches!(*run, "" | "." | "_" | "__") || run.bytes().all(|b| b == b'-'))
+/// Reads a reference that names its registry: what a short name means depends on the host that it is used on.
+fn full_reference(text: &str) -> Result<Reference, String> {
+    let reference: Reference = text.parse().map_err(|error: provision_oci::Error| error.to_string())?;
+    if reference.to_string() == text {
+        return Ok(reference);
+    }
+    Err(format!("its registry is missing; perhaps {reference}"))
 }
 
 /// A repository with the registry that it is in, such as `quay.io/openshift-release-dev/ocp-release`.
@@ -303,90 +300,47 @@ impl Text for Repository {
         "a registry and repository without tag, such as \"quay.io/openshift-release-dev/ocp-release\"";
 
     fn parse(text: &str) -> Result<Self, String> {
-        let (registry, path) = text.split_once('/').ok_or("a registry, `/` and a repository")?;
-        check_registry(registry)?;
-        RepositoryPath::parse(path)?;
-        Ok(Self(text.to_owned()))
+        match full_reference(text)? {
+            Reference { tag: None, digest: None, .. } => Ok(Self(text.to_owned())),
+            _ => Err("without tag and digest".to_owned()),
+        }
     }
 }
 
-fn check_registry(text: &str) -> Result<(), String> {
-    let (name, port) = text.rsplit_once(':').unwrap_or((text, "1"));
-    if u16::from_str(port).is_err() {
-        return Err(format!("{port:?} is not a port"));
-    }
-    if !name.contains('.') && name == text && name != "localhost" {
-        return Err(format!("{name:?} is not the full name of a registry"));
-    }
-    Subject::parse(name).map(|_| ())
-}
-
-/// A SHA-256 digest, `sha256:` and 64 hexadecimal digits (OCI image spec, descriptor).
+/// A SHA-256 digest (OCI image specification, descriptor).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sha256(pub String);
 
 impl Text for Sha256 {
-    const EXPECTED: &'static str = "a digest such as \"sha256:…\" with 64 hexadecimal digits";
+    const EXPECTED: &'static str = "a digest: `sha256:` and 64 hexadecimal digits";
 
     fn parse(text: &str) -> Result<Self, String> {
-        let hex = text.strip_prefix("sha256:").ok_or("it begins with `sha256:`")?;
-        if hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(format!("64 lower-case hexadecimal digits after `sha256:`, found {}", hex.chars().count()))
+        let parsed: Result<Digest, _> = text.parse();
+        parsed.map(|digest| Self(digest.to_string())).map_err(|_| String::new())
     }
 }
 
 /// An image: registry, repository, and a tag or a digest.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Image {
-    /// Registry and repository.
-    pub repository: Repository,
-    /// The tag, if it is named by one.
-    pub tag: Option<String>,
-    /// The digest, if it is named by one.
-    pub digest: Option<String>,
-}
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image(pub Reference);
 
 impl Text for Image {
     const EXPECTED: &'static str =
         "an image such as \"quay.io/openshift-release-dev/ocp-release:4.10.0-x86_64\"";
 
     fn parse(text: &str) -> Result<Self, String> {
-        let (name, digest) = match text.split_once('@') {
-            Some((name, digest)) => (name, Some(Sha256::parse(digest)?.0)),
-            None => (text, None),
-        };
-        let (name, tag) = match name.rsplit_once(':') {
-            Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
-            _ => (name, None),
-        };
-        let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-        let good = |tag: &str| {
-            (1..=128).contains(&tag.len())
-                && tag.bytes().all(|byte| word(byte) || matches!(byte, b'.' | b'-'))
-                && tag.as_bytes().first().is_some_and(|&byte| word(byte))
-        };
-        if let Some(tag) = tag.filter(|tag| !good(tag)) {
-            return Err(format!("{tag:?} is not a tag"));
+        match full_reference(text)? {
+            Reference { tag: None, digest: None, .. } => {
+                Err("a tag or a digest is required: nothing is latest by chance".to_owned())
+            }
+            reference => Ok(Self(reference)),
         }
-        if tag.is_none() && digest.is_none() {
-            return Err("a tag or a digest is required: nothing is latest by chance".to_owned());
-        }
-        Ok(Self { repository: Repository::parse(name)?, tag: tag.map(str::to_owned), digest })
     }
 }
 
 impl fmt::Display for Image {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.repository.0)?;
-        if let Some(tag) = &self.tag {
-            write!(f, ":{tag}")?;
-        }
-        if let Some(digest) = &self.digest {
-            write!(f, "@{digest}")?;
-        }
-        Ok(())
+        self.0.fmt(f)
     }
 }
 

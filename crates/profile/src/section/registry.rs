@@ -250,7 +250,7 @@ fn server_image(written: &RegistryWritten, problems: &mut Problems) -> Option<Se
     let origin = &written.backend.origin;
     match (&written.image, &written.archive) {
         (Some(image), None) => {
-            if image.value.digest.is_none() {
+            if image.value.0.digest.is_none() {
                 let title = "`registry.image` is named by a tag; expected a digest";
                 let problem = Problem::new(&image.origin, title, "a tag can become another image");
                 problems.push(problem.help("append `@sha256:…`, as `skopeo inspect` shows it"));

@@ -4,12 +4,14 @@
 
 pub mod archive;
 pub mod assemble;
+pub mod client;
 mod digest;
 mod error;
 mod manifest;
 mod reference;
 mod store;
 
+pub use client::{ClientError, Registry};
 pub use digest::{Digest, Hasher};
 pub use error::{Error, Result};
 pub use manifest::{

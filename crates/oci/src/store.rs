@@ -104,6 +104,11 @@ impl Store {
         Upload::begin(self).await
     }
 
+    /// Begins a blob whose bytes are checked by whoever writes them, so that they are hashed once only.
+    pub(crate) async fn begin_checked(&self) -> Result<Upload> {
+        Upload::begin_checked(self).await
+    }
+
     /// Goes on with a blob that was begun; none when there is no such upload (any more).
     pub async fn resume(&self, id: &str) -> Result<Option<Upload>> {
         Upload::resume(self, id).await

@@ -1,0 +1,556 @@
+//! A registry's client: manifests, blobs and tags over the OCI distribution protocol, with TLS always verified.
+//!
+//! Every byte that comes is checked against its digest while it streams. What may pass is tried again with growing
+//! pauses; what is final (a wrong password, bytes that are not theirs) fails at once.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, LINK, LOCATION, WWW_AUTHENTICATE,
+};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Empty, Full, Limited};
+use hyper::body::Incoming;
+use openssl::ssl::SslContext;
+use provision_pull_secret::Credentials;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::digest::Digest;
+use crate::manifest::{ALL_MANIFESTS, Descriptor, Manifest};
+use crate::reference::{Repository, Tag};
+
+mod auth;
+mod blob;
+mod connect;
+mod error;
+mod retry;
+
+pub use blob::BlobStream;
+pub use error::ClientError;
+
+use auth::{Challenge, Known, Token, token_url, who};
+use connect::{Body, Server, context};
+
+/// A manifest may be this large (distribution specification: registries should take 4 MiB).
+const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
+/// An error's words or a token may be this large.
+const ANSWER_LIMIT: usize = 64 * 1024;
+/// More redirects than this are a loop.
+const REDIRECTS: usize = 5;
+
+/// Finds the credentials for `registry/repository`.
+pub type Lookup = Arc<dyn Fn(&str) -> Option<Credentials> + Send + Sync>;
+
+/// How registries are spoken to.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// Authorities in PEM; empty: the system's anchors.
+    pub authorities: Vec<Vec<u8>>,
+    /// Speak plain HTTP; only done with registries on the loopback interface.
+    pub plain_http: bool,
+    /// Finds credentials.
+    pub credentials: Option<Lookup>,
+}
+
+/// One registry.
+#[derive(Clone)]
+pub struct Registry {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: String,
+    server: Server,
+    tls: Option<Arc<SslContext>>,
+    credentials: Option<Lookup>,
+    known: Mutex<Known>,
+}
+
+/// What one request is about.
+struct Ask<'a> {
+    method: Method,
+    /// Path and query, or a whole address when a registry sent us there.
+    target: String,
+    /// The repository, for credentials and scope; none for the registry as such.
+    repository: Option<&'a Repository>,
+    /// `pull` or `pull,push`.
+    actions: &'static str,
+    headers: HeaderMap,
+    body: Payload,
+}
+
+/// What is sent along.
+enum Payload {
+    Nothing,
+    Bytes(Bytes),
+    Stream(Body),
+}
+
+impl Registry {
+    /// The registry of a name such as `quay.io` or `registry.example.test:8443`. Nothing is sent yet.
+    pub fn new(name: &str, options: &Options) -> Result<Self, ClientError> {
+        let tls = if options.plain_http { None } else { Some(context(&options.authorities)?) };
+        // What people call docker.io answers under another name.
+        let address = if name == "docker.io" { "registry-1.docker.io" } else { name };
+        let server = Server::new(address, tls.clone());
+        let (name, credentials) = (name.to_owned(), options.credentials.clone());
+        let inner = Inner { name, server, tls, credentials, known: Mutex::default() };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// `host:port`, as people wrote it.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// Whether the registry answers and takes the credentials.
+    pub async fn ping(&self) -> Result<(), ClientError> {
+        let ask = Ask::new(Method::GET, "/v2/".to_owned(), None, "pull");
+        let answer = self.once(ask).await?;
+        self.success(answer, "GET /v2/").await.map(drop)
+    }
+
+    /// A manifest by tag or digest; checked when it is asked for by digest.
+    pub async fn manifest(&self, repository: &Repository, wanted: &str) -> Result<Manifest, ClientError> {
+        retry::again(|| self.manifest_once(repository, wanted)).await
+    }
+
+    async fn manifest_once(&self, repository: &Repository, wanted: &str) -> Result<Manifest, ClientError> {
+        let what = format!("{repository}:{wanted}").replace(":sha256:", "@sha256:");
+        let answer = self.once(Ask::manifest(Method::GET, repository, wanted, "pull")).await?;
+        let answer = self.success(answer, &what).await?;
+        let media_type = header(answer.headers(), CONTENT_TYPE.as_str());
+        let bytes = self.collect(answer, &what, MANIFEST_LIMIT).await?;
+        if let Ok(expected) = wanted.parse::<Digest>() {
+            let found = Digest::of(&bytes);
+            if found != expected {
+                let registry = self.name().to_owned();
+                return Err(ClientError::WrongBytes { registry, what, expected, found });
+            }
+        }
+        Ok(Manifest::parse(bytes, media_type.as_deref())?)
+    }
+
+    /// The digest under a tag (or of a digest that is there); none when the registry has no such manifest.
+    pub async fn head_manifest(
+        &self,
+        repository: &Repository,
+        wanted: &str,
+    ) -> Result<Option<Digest>, ClientError> {
+        retry::again(|| async {
+            let answer = self.once(Ask::manifest(Method::HEAD, repository, wanted, "pull")).await?;
+            if answer.status() == StatusCode::NOT_FOUND {
+                return Ok(None);
+            }
+            let answer = self.success(answer, &format!("{repository}:{wanted}")).await?;
+            let digest = header(answer.headers(), "docker-content-digest");
+            match digest.and_then(|digest| digest.parse().ok()) {
+                Some(digest) => Ok(Some(digest)),
+                // The header is optional; the bytes are not.
+                None => Ok(Some(self.manifest_once(repository, wanted).await?.digest)),
+            }
+        })
+        .await
+    }
+
+    /// Puts a manifest under a tag or its digest. What it refers to has to be there already.
+    pub async fn put_manifest(
+        &self,
+        repository: &Repository,
+        wanted: &str,
+        manifest: &Manifest,
+    ) -> Result<(), ClientError> {
+        retry::again(|| async {
+            let mut ask = Ask::manifest(Method::PUT, repository, wanted, "pull,push");
+            ask.headers.remove(ACCEPT);
+            ask.headers.insert(CONTENT_TYPE, value(&manifest.media_type));
+            ask.body = Payload::Bytes(Bytes::from(manifest.bytes.clone()));
+            let what = format!("{repository}:{wanted}");
+            let answer = self.success(self.once(ask).await?, &what).await?;
+            let stored = header(answer.headers(), "docker-content-digest").and_then(|text| text.parse().ok());
+            match stored {
+                Some(found) if found != manifest.digest => {
+                    let (registry, expected) = (self.name().to_owned(), manifest.digest);
+                    Err(ClientError::WrongBytes { registry, what, expected, found })
+                }
+                _ => Ok(()),
+            }
+        })
+        .await
+    }
+
+    /// All tags of a repository.
+    pub async fn tags(&self, repository: &Repository) -> Result<Vec<Tag>, ClientError> {
+        #[derive(serde::Deserialize)]
+        struct Page {
+            #[serde(default)]
+            tags: Option<Vec<String>>,
+        }
+        let what = format!("the tags of {repository}");
+        let mut tags = Vec::new();
+        let mut next = Some(format!("/v2/{repository}/tags/list?n=1000"));
+        while let Some(target) = next.take() {
+            let answer = self.once(Ask::new(Method::GET, target.clone(), Some(repository), "pull")).await?;
+            let answer = self.success(answer, &what).await?;
+            next = header(answer.headers(), LINK.as_str()).and_then(|link| next_page(&link));
+            if next.as_ref() == Some(&target) {
+                return Err(self.nonsense(&what, "the next page is this one"));
+            }
+            let bytes = self.collect(answer, &what, MANIFEST_LIMIT).await?;
+            let page: Page =
+                serde_json::from_slice(&bytes).map_err(|error| self.nonsense(&what, &error.to_string()))?;
+            tags.extend(page.tags.unwrap_or_default().iter().filter_map(|tag| tag.parse::<Tag>().ok()));
+        }
+        Ok(tags)
+    }
+
+    /// One request with credentials as the registry wants them.
+    async fn once(&self, ask: Ask<'_>) -> Result<Response<Incoming>, ClientError> {
+        let credentials = self.credentials(ask.repository);
+        let scopes: Vec<String> =
+            ask.repository.iter().map(|name| format!("repository:{name}:{}", ask.actions)).collect();
+        let authorization = self.authorization(credentials.as_ref(), &scopes).await?;
+        let (first, second) = ask.split();
+        let answer = self.follow(first, authorization).await?;
+        let (StatusCode::UNAUTHORIZED, Some(second)) = (answer.status(), second) else { return Ok(answer) };
+        // The first request of all, or a token that ended too early: learn what is wanted, and ask once more.
+        let challenge =
+            header(answer.headers(), WWW_AUTHENTICATE.as_str()).and_then(|text| Challenge::parse(&text));
+        let Some(challenge) = challenge else { return Ok(answer) };
+        drop(answer.into_body().collect().await);
+        {
+            let mut known = self.inner.known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.challenge = Some(challenge);
+            known.forget(&scopes.join(" "));
+        }
+        let authorization = self.authorization(credentials.as_ref(), &scopes).await?;
+        if authorization.is_none() {
+            return Err(self.unauthorized(None));
+        }
+        self.follow(second, authorization).await
+    }
+
+    fn credentials(&self, repository: Option<&Repository>) -> Option<Credentials> {
+        let name = match repository {
+            Some(repository) => format!("{}/{repository}", self.name()),
+            None => self.name().to_owned(),
+        };
+        self.inner.credentials.as_ref().and_then(|lookup| lookup(&name))
+    }
+
+    /// The Authorization header, as far as it is known what the registry wants.
+    async fn authorization(
+        &self,
+        credentials: Option<&Credentials>,
+        scopes: &[String],
+    ) -> Result<Option<SecretString>, ClientError> {
+        let scope = scopes.join(" ");
+        let (challenge, token) = {
+            let known = self.inner.known.lock().unwrap_or_else(PoisonError::into_inner);
+            (known.challenge.clone(), known.token(&scope, Instant::now()))
+        };
+        let bearer = |token: &Token| SecretString::from(format!("Bearer {}", token.value));
+        match (challenge, token) {
+            (None, _) => Ok(None),
+            (Some(Challenge::Basic), _) => Ok(credentials.map(Credentials::authorization)),
+            (Some(Challenge::Bearer { .. }), Some(token)) => Ok(Some(bearer(&token))),
+            (Some(Challenge::Bearer { realm, service }), None) => {
+                let token = self.fetch_token(&realm, service.as_deref(), credentials, scopes).await?;
+                let header = bearer(&token);
+                self.inner.known.lock().unwrap_or_else(PoisonError::into_inner).keep(&scope, token);
+                Ok(Some(header))
+            }
+        }
+    }
+
+    async fn fetch_token(
+        &self,
+        realm: &str,
+        service: Option<&str>,
+        credentials: Option<&Credentials>,
+        scopes: &[String],
+    ) -> Result<Token, ClientError> {
+        let ask = Ask::new(Method::GET, token_url(realm, service, scopes), None, "");
+        let answer = self.follow(ask, credentials.map(Credentials::authorization)).await?;
+        if matches!(answer.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return Err(self.unauthorized(credentials));
+        }
+        let what = "the request for a token";
+        let answer = self.success(answer, what).await?;
+        let bytes = self.collect(answer, what, ANSWER_LIMIT).await?;
+        Token::parse(&bytes, Instant::now()).ok_or_else(|| self.nonsense(what, "no token in it"))
+    }
+
+    /// One request, and on to where the registry sends us. Credentials never go to another server.
+    async fn follow(
+        &self,
+        mut ask: Ask<'_>,
+        authorization: Option<SecretString>,
+    ) -> Result<Response<Incoming>, ClientError> {
+        let mut authorization = authorization;
+        for _ in 0..=REDIRECTS {
+            let (server, path) = self.locate(&ask.target)?;
+            let own = server.is_none() || ask.target.starts_with('/');
+            // A token server is another server by right, and it is us who went there.
+            let sent = authorization.as_ref().filter(|_| own || ask.repository.is_none());
+            let redirectable = matches!(ask.method, Method::GET | Method::HEAD);
+            let request = self.request(&ask.method, &path, &ask.headers, sent, server.as_ref());
+            let body = std::mem::replace(&mut ask.body, Payload::Nothing);
+            let answer = self.send(server.as_ref().unwrap_or(&self.inner.server), request, body).await?;
+            if !answer.status().is_redirection() || !redirectable {
+                return Ok(answer);
+            }
+            let Some(target) = header(answer.headers(), LOCATION.as_str()) else { return Ok(answer) };
+            let base = server.as_ref().unwrap_or(&self.inner.server);
+            if target.starts_with('/') {
+                ask.target = format!("{}://{}{target}", base.scheme(), base.name);
+            } else {
+                ask.target = target;
+            }
+            if !self.is_own(&ask.target) {
+                authorization = None;
+            }
+            drop(answer.into_body().collect().await);
+        }
+        Err(self.nonsense(&ask.target, "more than 5 redirects"))
+    }
+
+    fn is_own(&self, target: &str) -> bool {
+        let own = format!("{}://{}/", self.inner.server.scheme(), self.inner.server.name);
+        target.starts_with('/') || target.starts_with(&own)
+    }
+
+    /// The server of a target, if it is not our own, and the path on it.
+    fn locate(&self, target: &str) -> Result<(Option<Server>, String), ClientError> {
+        if target.starts_with('/') {
+            return Ok((None, target.to_owned()));
+        }
+        let nonsense = || self.nonsense(target, "expected an address that begins with https://");
+        let (scheme, rest) = target.split_once("://").ok_or_else(nonsense)?;
+        let (host, path) =
+            rest.split_once('/').map_or((rest, "/".to_owned()), |(host, path)| (host, format!("/{path}")));
+        if self.is_own(target) {
+            return Ok((None, path));
+        }
+        let tls = match (scheme, &self.inner.tls) {
+            ("https", Some(tls)) => Some(tls.clone()),
+            ("https", None) => Some(context(&[])?),
+            // From TLS down to plain text is never followed.
+            ("http", None) => None,
+            _ => return Err(nonsense()),
+        };
+        Ok((Some(Server::new(host, tls)), path))
+    }
+
+    fn request(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        authorization: Option<&SecretString>,
+        server: Option<&Server>,
+    ) -> Request<()> {
+        let mut request = Request::new(());
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = path.parse().unwrap_or_default();
+        *request.headers_mut() = headers.clone();
+        let server = server.unwrap_or(&self.inner.server);
+        request.headers_mut().insert(HOST, value(&server.name));
+        request.headers_mut().insert("user-agent", HeaderValue::from_static("provision"));
+        if let Some(authorization) = authorization {
+            let mut value = value(authorization.expose_secret());
+            value.set_sensitive(true);
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
+        request
+    }
+
+    async fn send(
+        &self,
+        server: &Server,
+        request: Request<()>,
+        body: Payload,
+    ) -> Result<Response<Incoming>, ClientError> {
+        let broken = |source| ClientError::Broken { registry: server.name.clone(), source };
+        let (mut connection, mut idle) = server.connection().await?;
+        let (parts, ()) = request.into_parts();
+        let mut body = body;
+        loop {
+            // A connection that lay idle may be closed just now; what can be sent again then is.
+            let (now, later) = body.split();
+            let answer = connection.send_request(Request::from_parts(parts.clone(), now.into_body())).await;
+            match (answer, later) {
+                (Ok(answer), _) => {
+                    server.keep(connection);
+                    return Ok(answer);
+                }
+                (Err(error), Some(later)) if idle && !error.is_timeout() => {
+                    (connection, idle) = server.connection().await?;
+                    body = later;
+                }
+                (Err(error), _) => return Err(broken(error)),
+            }
+        }
+    }
+
+    /// The answer, if it is a success; otherwise what it means.
+    async fn success(
+        &self,
+        answer: Response<Incoming>,
+        what: &str,
+    ) -> Result<Response<Incoming>, ClientError> {
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let (registry, what) = (self.name().to_owned(), what.to_owned());
+        let pause = retry::asked_pause(answer.headers());
+        let body = Limited::new(answer.into_body(), ANSWER_LIMIT).collect().await;
+        let message = body.map(|body| own_words(&body.to_bytes())).unwrap_or_default();
+        let credentials = self.credentials(None);
+        match status {
+            StatusCode::UNAUTHORIZED => Err(self.unauthorized(credentials.as_ref())),
+            StatusCode::FORBIDDEN => {
+                let who = who(credentials.as_ref()).replace("the password of ", "");
+                Err(ClientError::Denied { registry, who, what: format!("do this: {what}{message}") })
+            }
+            StatusCode::NOT_FOUND => Err(ClientError::NotFound { registry, what }),
+            _ => {
+                retry::note_pause(pause).await;
+                Err(ClientError::Status { registry, status, what, message })
+            }
+        }
+    }
+
+    fn unauthorized(&self, credentials: Option<&Credentials>) -> ClientError {
+        ClientError::Unauthorized { registry: self.name().to_owned(), who: who(credentials) }
+    }
+
+    fn nonsense(&self, what: &str, problem: &str) -> ClientError {
+        let (registry, what) = (self.name().to_owned(), what.to_owned());
+        ClientError::Nonsense { registry, what, problem: problem.to_owned() }
+    }
+
+    async fn collect(
+        &self,
+        answer: Response<Incoming>,
+        what: &str,
+        limit: usize,
+    ) -> Result<Vec<u8>, ClientError> {
+        let body = Limited::new(answer.into_body(), limit).collect().await;
+        match body {
+            Ok(body) => Ok(body.to_bytes().to_vec()),
+            Err(error) => Err(match error.downcast::<hyper::Error>() {
+                Ok(source) => ClientError::Broken { registry: self.name().to_owned(), source: *source },
+                Err(_) => self.nonsense(what, &format!("it is larger than {limit} bytes")),
+            }),
+        }
+    }
+}
+
+impl<'a> Ask<'a> {
+    fn new(
+        method: Method,
+        target: String,
+        repository: Option<&'a Repository>,
+        actions: &'static str,
+    ) -> Self {
+        Self { method, target, repository, actions, headers: HeaderMap::new(), body: Payload::Nothing }
+    }
+
+    fn manifest(method: Method, repository: &'a Repository, wanted: &str, actions: &'static str) -> Self {
+        let mut ask =
+            Self::new(method, format!("/v2/{repository}/manifests/{wanted}"), Some(repository), actions);
+        for media_type in ALL_MANIFESTS {
+            ask.headers.append(ACCEPT, HeaderValue::from_static(media_type));
+        }
+        ask
+    }
+
+    /// The request, and once more the same if it can be sent twice.
+    fn split(self) -> (Self, Option<Self>) {
+        let Self { method, target, repository, actions, headers, body } = self;
+        let (body, again) = body.split();
+        let second = again.map(|body| Self {
+            method: method.clone(),
+            target: target.clone(),
+            repository,
+            actions,
+            headers: headers.clone(),
+            body,
+        });
+        (Self { method, target, repository, actions, headers, body }, second)
+    }
+}
+
+impl Payload {
+    /// The payload, and once more the same if it can be sent twice.
+    fn split(self) -> (Self, Option<Self>) {
+        match self {
+            Self::Nothing => (Self::Nothing, Some(Self::Nothing)),
+            Self::Bytes(bytes) => (Self::Bytes(bytes.clone()), Some(Self::Bytes(bytes))),
+            Self::Stream(body) => (Self::Stream(body), None),
+        }
+    }
+
+    fn into_body(self) -> Body {
+        let never = |never: std::convert::Infallible| match never {};
+        match self {
+            Self::Nothing => Empty::new().map_err(never).boxed(),
+            Self::Bytes(bytes) => Full::new(bytes).map_err(never).boxed(),
+            Self::Stream(body) => body,
+        }
+    }
+}
+
+fn header(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// A header's value; what no header can hold (it comes from checked names only) becomes empty.
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// The target of `Link: <…>; rel="next"`.
+fn next_page(link: &str) -> Option<String> {
+    let (target, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
+    rest.contains("next").then(|| target.to_owned())
+}
+
+/// What a registry said about an error, in the specification's form or its own.
+fn own_words(body: &[u8]) -> String {
+    #[derive(serde::Deserialize)]
+    struct Errors {
+        errors: Vec<One>,
+    }
+    #[derive(serde::Deserialize)]
+    struct One {
+        code: String,
+        #[serde(default)]
+        message: String,
+    }
+    if let Ok(Errors { errors }) = serde_json::from_slice(body) {
+        let all: Vec<String> = errors.iter().map(|one| format!("{} {}", one.code, one.message)).collect();
+        return format!(": {}", all.join("; "));
+    }
+    let text: String = String::from_utf8_lossy(body).split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.is_empty() { text } else { format!(": {}", text.chars().take(200).collect::<String>()) }
+}
+
+/// A body's length as a header.
+fn length(size: u64) -> HeaderValue {
+    HeaderValue::from(size)
+}
+
+/// The descriptor's blob in words.
+fn blob_name(repository: &Repository, descriptor: &Descriptor) -> String {
+    format!("{repository}@{}", descriptor.digest)
+}
+
+/// Sets the length of what is sent; registries need it to take a blob in one piece.
+fn with_length(headers: &mut HeaderMap, size: u64) {
+    headers.insert(CONTENT_LENGTH, length(size));
+}

@@ -1,0 +1,264 @@
+//! Blobs to and from a registry: streamed, hashed once while they go by, never held whole in memory.
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use http::header::{CONTENT_TYPE, LOCATION};
+use http::{HeaderValue, Method, StatusCode};
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::{Frame, Incoming};
+
+use super::error::ClientError;
+use super::{Ask, Payload, Registry, blob_name, header, retry, with_length};
+use crate::digest::{Digest, Hasher};
+use crate::manifest::Descriptor;
+use crate::reference::Repository;
+use crate::store::Store;
+
+/// How much of a file is read at once.
+const CHUNK: usize = 256 * 1024;
+
+/// A blob that comes from a registry.
+pub struct BlobStream {
+    registry: String,
+    what: String,
+    body: Incoming,
+    hasher: Option<Hasher>,
+    expected: Digest,
+    size: u64,
+    got: u64,
+}
+
+impl BlobStream {
+    /// The next bytes; none at the end, when all of them have come and are what was asked for.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
+        loop {
+            let Some(frame) = self.body.frame().await else { return self.end().map(|()| None) };
+            let frame = match frame {
+                Ok(frame) => frame,
+                // hyper calls a body that ends too early an error of the connection; here it has a size.
+                Err(error) if error.is_incomplete_message() => return Err(self.truncated()),
+                Err(source) => return Err(ClientError::Broken { registry: self.registry.clone(), source }),
+            };
+            let Ok(bytes) = frame.into_data() else { continue };
+            self.got += bytes.len() as u64;
+            if let Some(hasher) = &mut self.hasher {
+                hasher.update(&bytes)?;
+            }
+            if self.got > self.size {
+                return self.end().map(|()| None);
+            }
+            return Ok(Some(bytes));
+        }
+    }
+
+    fn truncated(&self) -> ClientError {
+        let (registry, what) = (self.registry.clone(), self.what.clone());
+        ClientError::Truncated { registry, what, got: self.got, expected: self.size }
+    }
+
+    fn end(&mut self) -> Result<(), ClientError> {
+        if self.got < self.size {
+            return Err(self.truncated());
+        }
+        let Some(hasher) = self.hasher.take() else { return Ok(()) };
+        let (found, expected) = (hasher.finish()?, self.expected);
+        if found == expected && self.got == self.size {
+            return Ok(());
+        }
+        let (registry, what) = (self.registry.clone(), self.what.clone());
+        Err(ClientError::WrongBytes { registry, what, expected, found })
+    }
+}
+
+impl Registry {
+    /// Whether the repository has a blob.
+    pub async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool, ClientError> {
+        retry::again(|| async {
+            let target = format!("/v2/{repository}/blobs/{digest}");
+            let answer = self.once(Ask::new(Method::HEAD, target, Some(repository), "pull")).await?;
+            if answer.status() == StatusCode::NOT_FOUND {
+                return Ok(false);
+            }
+            self.success(answer, &format!("{repository}@{digest}")).await.map(|_| true)
+        })
+        .await
+    }
+
+    /// A blob, checked while it is read.
+    pub async fn blob(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+    ) -> Result<BlobStream, ClientError> {
+        let what = blob_name(repository, descriptor);
+        let target = format!("/v2/{repository}/blobs/{}", descriptor.digest);
+        let answer = self.once(Ask::new(Method::GET, target, Some(repository), "pull")).await?;
+        let answer = self.success(answer, &what).await?;
+        Ok(BlobStream {
+            registry: self.name().to_owned(),
+            what,
+            body: answer.into_body(),
+            hasher: Some(Hasher::new()?),
+            expected: descriptor.digest,
+            size: descriptor.size,
+            got: 0,
+        })
+    }
+
+    /// All bytes of a small blob.
+    pub async fn read_blob(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+    ) -> Result<Vec<u8>, ClientError> {
+        retry::again(|| async {
+            let mut stream = self.blob(repository, descriptor).await?;
+            let mut bytes = Vec::new();
+            while let Some(more) = stream.next().await? {
+                bytes.extend_from_slice(&more);
+            }
+            Ok(bytes)
+        })
+        .await
+    }
+
+    /// Brings a blob into a store; `progress` is told how many bytes came.
+    pub async fn fetch_blob(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+        store: &Store,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<(), ClientError> {
+        retry::again(|| async {
+            let mut stream = self.blob(repository, descriptor).await?;
+            // The stream checks the digest; the store's own hash would be a second pass over the same bytes.
+            let mut upload = store.begin_checked().await?;
+            let ended = loop {
+                match stream.next().await {
+                    Ok(Some(bytes)) => {
+                        upload.write(&bytes).await?;
+                        progress(bytes.len() as u64);
+                    }
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(error),
+                }
+            };
+            match ended {
+                Ok(()) => upload.commit_checked(&descriptor.digest).await.map_err(ClientError::from),
+                Err(error) => {
+                    upload.abort().await?;
+                    Err(error)
+                }
+            }
+        })
+        .await
+    }
+
+    /// Takes over a blob that another repository of the same registry has; false: it has to be sent.
+    pub async fn mount(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        from: &Repository,
+    ) -> Result<bool, ClientError> {
+        let target = format!("/v2/{repository}/blobs/uploads/?mount={digest}&from={from}");
+        let answer = self.once(Ask::new(Method::POST, target, Some(repository), "pull,push")).await?;
+        let answer = self.success(answer, &format!("the mount of {digest}")).await?;
+        if answer.status() == StatusCode::CREATED {
+            return Ok(true);
+        }
+        // The registry began an upload instead, which nobody will finish.
+        if let Some(location) = header(answer.headers(), LOCATION.as_str()) {
+            let _ = self.once(Ask::new(Method::DELETE, location, Some(repository), "pull,push")).await;
+        }
+        Ok(false)
+    }
+
+    /// Sends a blob of a store in one piece; `progress` is told how many bytes went.
+    pub async fn send_blob(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+        store: &Store,
+        progress: std::sync::Arc<dyn Fn(u64) + Send + Sync>,
+    ) -> Result<(), ClientError> {
+        retry::again(|| async {
+            let what = blob_name(repository, descriptor);
+            let opened = store.open_blob(&descriptor.digest).await?;
+            let nowhere = store.directory().display().to_string();
+            let (file, size) = opened
+                .ok_or_else(|| ClientError::NotFound { registry: nowhere.clone(), what: what.clone() })?;
+            if size != descriptor.size {
+                let (got, expected) = (size, descriptor.size);
+                return Err(ClientError::Truncated { registry: nowhere, what, got, expected });
+            }
+            let progress = progress.clone();
+            let chunks = tokio_util::io::ReaderStream::with_capacity(file, CHUNK)
+                .inspect_ok(move |bytes| progress(bytes.len() as u64));
+            self.send_stream(repository, descriptor, chunks).await
+        })
+        .await
+    }
+
+    /// Sends a blob on that comes from another registry, without keeping it; checked on the way.
+    pub async fn relay_blob(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+        source: &Self,
+        from: &Repository,
+        progress: std::sync::Arc<dyn Fn(u64) + Send + Sync>,
+    ) -> Result<(), ClientError> {
+        retry::again(|| async {
+            let stream = source.blob(from, descriptor).await?;
+            let failure = std::sync::Arc::new(std::sync::Mutex::new(None));
+            let (noted, progress) = (failure.clone(), progress.clone());
+            let chunks = futures_util::stream::try_unfold(stream, |mut stream| async move {
+                let next = stream.next().await?;
+                Ok::<_, ClientError>(next.map(|bytes| (bytes, stream)))
+            })
+            .inspect_ok(move |bytes| progress(bytes.len() as u64))
+            .map_err(move |error| {
+                let text = std::io::Error::other(error.to_string());
+                noted.lock().unwrap_or_else(std::sync::PoisonError::into_inner).replace(error);
+                text
+            });
+            let sent = self.send_stream(repository, descriptor, chunks).await;
+            // What broke the sending is more telling than that it broke.
+            let cause = failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+            cause.map_or(sent, Err)
+        })
+        .await
+    }
+
+    /// POST for a place, PUT with all bytes: two requests, whatever the size.
+    async fn send_stream(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+        chunks: impl futures_util::Stream<Item = std::io::Result<Bytes>> + Send + Sync + 'static,
+    ) -> Result<(), ClientError> {
+        let what = blob_name(repository, descriptor);
+        let target = format!("/v2/{repository}/blobs/uploads/");
+        let mut begin = Ask::new(Method::POST, target, Some(repository), "pull,push");
+        with_length(&mut begin.headers, 0);
+        let answer = self.success(self.once(begin).await?, &what).await?;
+        let location = header(answer.headers(), LOCATION.as_str())
+            .ok_or_else(|| self.nonsense(&what, "it says no place to send the blob to"))?;
+        drop(answer.into_body().collect().await);
+        let separator = if location.contains('?') { '&' } else { '?' };
+        let target = format!("{location}{separator}digest={}", descriptor.digest);
+        let mut put = Ask::new(Method::PUT, target, Some(repository), "pull,push");
+        with_length(&mut put.headers, descriptor.size);
+        put.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        put.body = Payload::Stream(http_body_util::BodyExt::boxed(StreamBody::new(
+            chunks.map(|bytes| bytes.map(Frame::data)),
+        )));
+        let answer = self.success(self.once(put).await?, &what).await?;
+        match answer.status() {
+            StatusCode::CREATED | StatusCode::NO_CONTENT => Ok(()),
+            other => Err(self.nonsense(&what, &format!("it answered {other} where 201 was expected"))),
+        }
+    }
+}

@@ -12,6 +12,7 @@ use provision_converge::{
 
 use crate::problem::{Problem, Problems};
 use crate::recipe::Recipe;
+use crate::resolve::Resolution;
 use crate::source::Origin;
 
 /// Who a file belongs to, and who may do what with it.
@@ -38,9 +39,9 @@ impl Access {
 #[derive(Debug)]
 pub(crate) struct Draft {
     pub(crate) desired: Desired,
-    pub(crate) recipes: Vec<Recipe>,
-    pub(crate) origins: BTreeMap<ResourceId, Origin>,
-    pub(crate) problems: Problems,
+    recipes: Vec<Recipe>,
+    origins: BTreeMap<ResourceId, Origin>,
+    problems: Problems,
     section: &'static str,
     order: u32,
     origin: Origin,
@@ -77,30 +78,44 @@ impl Draft {
             state,
             pokes: pokes.iter().cloned().collect(),
         };
-        match (self.desired.resources.get(&id), &resource.state) {
-            // A directory that is declared for itself outranks the same one as somebody's parent.
-            (Some(old), State::Directory(new)) if new.parent && matches!(old.state, State::Directory(_)) => {
-                return;
+        let old = self.desired.resources.get(&id);
+        match old.map(|old| meet(&old.state, &resource.state)) {
+            None | Some(Meeting::TakeNew) => {
+                self.origins.insert(id.clone(), origin);
+                self.desired.insert(id, resource);
             }
-            (
-                Some(Resource { state: State::Directory(DirectoryState { parent: true, .. }), .. }),
-                State::Directory(_),
-            )
-            | (None, _) => {}
-            // Two sections may need one package.
-            (Some(old), State::Package(_)) if matches!(old.state, State::Package(_)) => return,
-            (Some(old), _) => {
-                let title = format!("{id} is declared twice: by `{}` and by `{}`", old.section, self.section);
-                let mut problem = Problem::new(&origin, title, "again here");
-                if let Some(first) = self.origins.get(&id) {
-                    problem = problem.and(first, "first here");
-                }
-                self.problems.push(problem);
-                return;
+            Some(Meeting::KeepOld) => {}
+            Some(Meeting::Clash) => self.clash(&id, &id, &origin),
+        }
+    }
+
+    /// Reports what only shows when all sections have spoken: a file and a part of it.
+    pub(crate) fn finish(mut self) -> Result<Resolution, Problems> {
+        let ids: Vec<ResourceId> = self.desired.resources.keys().cloned().collect();
+        for part in ids.iter().filter(|id| id.file_part().is_some()) {
+            let whole = ResourceId::file(part.path());
+            if let Some(origin) = self.origins.get(part).cloned()
+                && self.desired.resources.contains_key(&whole)
+            {
+                self.clash(&whole, part, &origin);
             }
         }
-        self.origins.insert(id.clone(), origin);
-        self.desired.insert(id, resource);
+        if !self.problems.is_empty() {
+            return Err(self.problems);
+        }
+        Ok(Resolution { desired: self.desired, recipes: self.recipes, origins: self.origins })
+    }
+
+    fn clash(&mut self, first: &ResourceId, second: &ResourceId, origin: &Origin) {
+        let title = match first == second {
+            true => format!("{second} is declared twice"),
+            false => format!("{first} and {second} cannot both be declared"),
+        };
+        let mut problem = Problem::new(origin, title, format!("by `{}`", self.section));
+        if let Some((place, old)) = self.origins.get(first).zip(self.desired.resources.get(first)) {
+            problem = problem.and(place, format!("by `{}`", old.section));
+        }
+        self.problems.push(problem);
     }
 
     /// A package, in whatever version the distribution has.
@@ -165,6 +180,24 @@ impl Draft {
                 origin,
             );
         }
+    }
+}
+
+/// What becomes of a resource that is asked for again.
+enum Meeting {
+    KeepOld,
+    TakeNew,
+    Clash,
+}
+
+fn meet(old: &State, new: &State) -> Meeting {
+    match (old, new) {
+        // Two sections may need one package.
+        (State::Package(_), State::Package(_)) => Meeting::KeepOld,
+        // A directory that is declared for itself outranks the same one as somebody's parent.
+        (State::Directory(_), State::Directory(new)) if new.parent => Meeting::KeepOld,
+        (State::Directory(old), State::Directory(_)) if old.parent => Meeting::TakeNew,
+        _ => Meeting::Clash,
     }
 }
 

@@ -57,8 +57,11 @@ impl Loader<'_> {
         let mut table = tree::parse(source, self.problems)?;
         self.schema(source, table.remove("schema"));
         let imports = table.remove("imports");
+        let mut written = self.import_list(imports);
+        // By path, so that the order in which a person lists them leaves no trace.
+        written.sort_by_key(|(written, origin)| origin.resolve(written));
         let mut merge = Merge::default();
-        for (written, origin) in self.import_list(imports) {
+        for (written, origin) in written {
             if let Some(import) = self.import(&written, &origin) {
                 merge.import(import);
             }

@@ -27,7 +27,7 @@ pub(crate) struct Merge {
 }
 
 impl Merge {
-    /// Adds one import. The order of imports does not matter.
+    /// Adds one import; they come in the order of their paths, whatever the importing file says.
     pub(crate) fn import(&mut self, table: Table) {
         let mut path = Vec::new();
         merge_equals(&mut self.table, table, &mut path, &mut self.conflicts);
@@ -66,26 +66,15 @@ fn merge_entry(old: &mut Entry, new: Entry, path: &mut Vec<String>, conflicts: &
             merge_equals(&mut items, others, path, conflicts);
             *old = items.into_values().map(|entry| entry.node).collect();
         }
-        (_, value) => {
-            let new = Entry { key: new.key, node: Node { value, ..new.node } };
-            if !old.node.value.same(&new.node.value) {
-                let (first, second) = if place(old) <= place(&new) { (&*old, &new) } else { (&new, &*old) };
-                let title = format!("two imports set `{}` differently", path.join("."));
-                let problem = Problem::new(&first.node.origin, title, "one value")
-                    .and(&second.node.origin, "another value")
-                    .help("set it in the importing file, which decides");
-                conflicts.push(Conflict { path: path.clone(), problem });
-            }
-            // The smaller place wins, so that the order of imports leaves no trace.
-            if place(&new) < place(old) {
-                *old = new;
-            }
+        (one, another) if !one.same(&another) => {
+            let title = format!("two imports set `{}` differently", path.join("."));
+            let problem = Problem::new(&old.node.origin, title, "one value")
+                .and(&new.node.origin, "another value")
+                .help("set it in the importing file, which decides");
+            conflicts.push(Conflict { path: path.clone(), problem });
         }
+        _ => {}
     }
-}
-
-fn place(entry: &Entry) -> (std::path::PathBuf, usize) {
-    (entry.node.origin.source().path().to_owned(), entry.node.origin.span().start)
 }
 
 /// Whether a table sets this path, or a value in the place of one of its parents.

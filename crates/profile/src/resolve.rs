@@ -69,8 +69,5 @@ pub fn resolve(profile: &Profile, facts: &Facts, lock: &Lock) -> Result<Resoluti
     if let (Some(mirror), Some(registry)) = (&profile.mirror, registry) {
         mirror.resources(registry, &profile.trust, &mut draft);
     }
-    if !draft.problems.is_empty() {
-        return Err(Error::Invalid(draft.problems));
-    }
-    Ok(Resolution { desired: draft.desired, recipes: draft.recipes, origins: draft.origins })
+    draft.finish().map_err(Error::Invalid)
 }

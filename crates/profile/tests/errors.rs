@@ -273,6 +273,38 @@ fn imports_merge_by_key() {
 }
 
 #[test]
+fn imports_of_imports() {
+    let file = |rest: &str| format!("schema = 1\n{rest}");
+    let name = "name = \"m\"\n";
+    // A diamond is no contradiction: both ways lead to the same line.
+    let main = file(&format!("{name}imports = [\"a.toml\", \"b.toml\"]\n"));
+    let (a, b) = (file("imports = [\"d.toml\"]\n"), file("imports = [\"d.toml\"]\n"));
+    let d = file("[host]\nhostname = \"d.x\"\n");
+    check(&[("main.toml", &main), ("a.toml", &a), ("b.toml", &b), ("d.toml", &d)], &[], &[]);
+    // One of them says otherwise: now it is.
+    let b = file("imports = [\"d.toml\"]\n[host]\nhostname = \"b.x\"\n");
+    let files = [("a.toml", a.as_str()), ("b.toml", &b), ("d.toml", &d)];
+    let title = "/p/d.toml:3: two imports set `host.hostname` differently";
+    check(&[&[("main.toml", main.as_str())], &files[..]].concat(), &[], &[title]);
+    // The importing file decides, for the key itself or for the whole table.
+    let main = format!("{main}[host]\nhostname = \"m.x\"\n");
+    check(&[&[("main.toml", main.as_str())], &files[..]].concat(), &[], &[]);
+}
+
+#[test]
+fn a_chain_that_never_ends_is_cut() {
+    // The same file under ever longer names, as a symbolic link to its own folder gives it.
+    let read = |path: &Path| match path.file_name() {
+        Some(name) if name == "main.toml" => {
+            Ok(b"schema = 1\nname = \"t\"\nimports = [\"again/main.toml\"]\n".to_vec())
+        }
+        _ => Err(io::Error::from(io::ErrorKind::NotFound)),
+    };
+    let error = load(Path::new("/p/main.toml"), &[], &read).unwrap_err().to_string();
+    assert!(error.contains("imports are nested more than 32 deep"), "{error}");
+}
+
+#[test]
 fn variables_reach_every_string() {
     let text = "schema = 1\nname = \"${var.site}\"\n[vars]\nsite = \"north\"\nport = 5000\n[host]\nhostname = \"r.${var.site}.test\"\n[registry]\nbackend = \"embedded\"\nport = \"${var.port}\"\nadmin = { user = \"init\", password = { generate = 32 } }\n";
     let profile = load_from(&[("main.toml", text)], &["port=6000"]).unwrap();
@@ -306,10 +338,57 @@ mod laws {
 
     use super::*;
 
+    /// One file that sets each of some keys to one of a few values.
+    fn import(keys: &[(usize, usize)]) -> String {
+        const KEYS: [&str; 8] = [
+            "preflight.podman = \">=4.V\"",
+            "preflight.cpus = V",
+            "host.hostname = \"hV.x\"",
+            "host.packages = [\"pV\"]",
+            "host.addresses.\"a.x\" = [\"10.0.0.V\"]",
+            "host.file = [{ path = \"/etc/V\", content = \"V\" }]",
+            "host.file = [{ path = \"/etc/x\", mode = \"060V\" }]",
+            "trust.key = \"rsa-3072\"",
+        ];
+        let mut lines: BTreeMap<&str, String> = BTreeMap::new();
+        for (key, value) in keys {
+            let line = KEYS[*key].replace('V', &(value + 1).to_string());
+            lines.insert(KEYS[*key].split(" = ").next().unwrap_or_default(), line);
+        }
+        let lines: Vec<String> = lines.into_values().collect();
+        format!("schema = 1\n{}\n", lines.join("\n"))
+    }
+
     proptest! {
         #[test]
         fn no_text_makes_the_loader_panic(text in "\\PC{0,200}") {
             let _ = load_from(&[("main.toml", &text)], &[&text]).map_err(|error| error.to_string());
+        }
+
+        /// Whatever three files say, the order in which they are imported leaves no trace: neither in the
+        /// profile nor in the errors.
+        #[test]
+        fn the_order_of_imports_does_not_matter(
+            parts in proptest::collection::vec(proptest::collection::vec((0..8usize, 0..3usize), 0..6), 3),
+            order in Just(vec![0usize, 1, 2]).prop_shuffle(),
+        ) {
+            let texts: Vec<String> = parts.iter().map(|keys| import(keys)).collect();
+            let load_in = |order: &[usize]| {
+                let names: Vec<String> = order.iter().map(|place| format!("\"{place}.toml\"")).collect();
+                let main = format!("schema = 1\nimports = [{}]\nname = \"t\"\n", names.join(", "));
+                let files = [("main.toml", main.as_str()), ("0.toml", &texts[0]), ("1.toml", &texts[1]), ("2.toml", &texts[2])];
+                match load_from(&files, &[]) {
+                    Ok(profile) => Ok(format!("{:?}{:?}{:?}", profile.preflight, profile.host, profile.registry)),
+                    Err(Error::Invalid(problems)) => {
+                        let mut shown: Vec<String> =
+                            problems.iter().map(|one| format!("{}: {}", one.origin(), one.title())).collect();
+                        shown.sort();
+                        Err(shown)
+                    }
+                    Err(other) => panic!("{other}"),
+                }
+            };
+            prop_assert_eq!(load_in(&[0, 1, 2]), load_in(&order));
         }
 
         /// Text that is nearly a profile reaches further than noise does.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use provision_converge::{Baseline, Observed, Plan, Resources, plan};
 use provision_host::facts::Facts;
-use provision_profile::{Lock, LockedImage, Profile, Resolution, load, resolve};
+use provision_profile::{Error, Lock, LockedImage, Profile, Resolution, load, resolve};
 
 fn profile(name: &str, settings: &[&str]) -> Profile {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../profiles").join(name);
@@ -44,10 +44,11 @@ fn shown(resolution: &Resolution) -> String {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
     for (id, resource) in &desired.resources {
         let state = serde_json::to_string(&resource.state).unwrap();
-        let origin = resolution.origins[id].to_string();
+        // The file alone: a comment more in it should not change what is reviewed here.
+        let file = resolution.origins[id].source().path().file_name().unwrap().to_string_lossy();
         let pokes: Vec<String> = resource.pokes.iter().map(ToString::to_string).collect();
         let _ = writeln!(out, "{id} [{}] {state}", resource.section);
-        let _ = writeln!(out, "    {} {}", origin.rsplit('/').next().unwrap(), pokes.join(", "));
+        let _ = writeln!(out, "    from {file}; pokes: {}", pokes.join(", "));
         if let Some(fingerprint) = resource.state.content().and_then(|content| content.fingerprint.as_ref()) {
             for line in String::from_utf8_lossy(&desired.literals[fingerprint]).lines() {
                 let _ = writeln!(out, "    | {line}");
@@ -111,6 +112,21 @@ fn unused_facts_leave_no_trace() {
 }
 
 #[test]
+fn every_resource_knows_its_line() {
+    let resolution = resolved("bastion.toml", "debian-12");
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../profiles/bastion.toml"))
+            .unwrap();
+    let check = |id: &str, expected: &str| {
+        let line = resolution.origins[&id.parse().unwrap()].line();
+        assert_eq!(text.lines().nth(line - 1).unwrap(), expected, "{id}");
+    };
+    check("file:/etc/motd", "path = \"/etc/motd\"");
+    check("unit:registry.service", "[registry]");
+    check("file:/etc/containers/registries.conf.d/50-provision.conf", "[redirect]");
+}
+
+#[test]
 fn one_name_changes_everything_that_uses_it() {
     let profile = profile("bastion.toml", &["fqdn=mirror.site.test"]);
     let text = shown(&resolve(&profile, &facts("debian-13"), &lock()).unwrap());
@@ -150,6 +166,29 @@ fn podmans_that_are_too_old_or_absent() {
         "podman is neither installed nor offered by the package sources: install podman 3.3 or newer",
     );
     check(Some("four"), None, "podman's version \"four\" cannot be read: expected numbers such as 4.9.4");
+}
+
+#[test]
+fn resources_that_two_sections_declare() {
+    let check = |extra: &str, expected: &str| {
+        let text = format!(
+            "schema = 1\nname = \"t\"\n[registry]\nbackend = \"embedded\"\nadmin = {{ user = \"init\", password = {{ generate = 32 }} }}\n\
+             [host]\nhostname = \"r.x\"\naddresses = {{ \"r.x\" = [\"127.0.0.1\"] }}\n{extra}"
+        );
+        let profile = load(Path::new("/t.toml"), &[], &|_| Ok(text.as_bytes().to_vec())).unwrap();
+        let titles: Vec<String> = match resolve(&profile, &facts("debian-12"), &lock()) {
+            Err(Error::Invalid(problems)) => problems.iter().map(|one| one.title().to_owned()).collect(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(titles, [expected]);
+    };
+    let file = |path: &str| format!("[[host.file]]\npath = \"{path}\"\ncontent = \"x\"\n");
+    check(&file("/etc/hosts"), "file:/etc/hosts and file:/etc/hosts#provision cannot both be declared");
+    check(
+        &file("/etc/provision/registry/tls/registry.key"),
+        "file:/etc/provision/registry/tls/registry.key is declared twice",
+    );
+    check(&format!("{}{}", file("/etc/a"), file("/etc/a/b")), "file:/etc/a is declared twice");
 }
 
 #[test]

@@ -132,9 +132,6 @@ pub enum Error {
     /// The host's vault cannot be used.
     #[error("the vault of this host cannot be used")]
     Vault(#[source] provision_converge::Error),
-    /// There is no podman, and none to install.
-    #[error("podman is neither installed nor offered by the package sources: install podman 3.3 or newer")]
-    NoPodman,
     /// podman calls its version something that is no version.
     #[error("podman's version {found:?} cannot be read: expected numbers such as 4.9.4")]
     PodmanVersion {

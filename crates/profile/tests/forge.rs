@@ -275,6 +275,28 @@ fn the_image_of_the_embedded_registry_is_the_binary() {
     assert!(error.to_string().starts_with("/carried.tar is another image: expected sha256:1"), "{error}");
 }
 
+/// Only its registry knows which image id a digest stands for; whoever asked it says so in the lock.
+#[test]
+fn an_image_to_pull_keeps_its_lock() {
+    let image = format!("docker.io/library/registry@sha256:{}", "a".repeat(64));
+    let text = format!(
+        "schema = 1\nname = \"t\"\n[host]\nhostname = \"r.x\"\n[registry]\nbackend = \"distribution\"\nimage = \"{image}\"\nadmin = {{ user = \"init\", password = {{ generate = 32 }} }}\n"
+    );
+    let profile = load(Path::new("t.toml"), &[], &|_| Ok(text.as_bytes().to_vec())).unwrap();
+    assert_eq!(profile.image_to_pull().unwrap().to_string(), image);
+    let site = Site::new();
+    let locked = |known: &Lock| site.with(|forge, _| forge.lock(&profile, "x86_64", known));
+    assert!(locked(&Lock::default()).unwrap_err().to_string().contains("is not locked"));
+    let known = |name: &str| Lock {
+        images: BTreeMap::from([(
+            "registry".to_owned(),
+            LockedImage { name: name.to_owned(), id: "1".repeat(64) },
+        )]),
+    };
+    assert_eq!(locked(&known(&image)).unwrap(), known(&image));
+    assert!(locked(&known("docker.io/library/registry:2")).is_err(), "the lock of another image was taken");
+}
+
 #[test]
 fn a_binary_that_needs_libraries_is_refused() {
     let site = Site::new();

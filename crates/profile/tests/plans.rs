@@ -144,27 +144,34 @@ fn another_image_is_another_state() {
     assert_ne!(ids[0], ids[1]);
 }
 
-/// Where podman cannot carry the service, resolving says so; preflight has refused before.
+/// Which podman is too old is for preflight to say; resolving must not come before it.
 #[test]
-fn podmans_that_are_too_old_or_absent() {
+fn the_form_of_the_unit_follows_podman() {
     let profile = profile("bastion.toml", &[]);
     let check = |installed: Option<&str>, candidate: Option<&str>, expected: &str| {
         let mut facts = facts("debian-12");
         (facts.podman, facts.podman_candidate) = (installed.map(str::to_owned), candidate.map(str::to_owned));
-        let error = resolve(&profile, &facts, &lock()).unwrap_err();
-        let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-        assert_eq!(format!("{error} {source}").trim_end(), expected);
+        let found = match resolve(&profile, &facts, &lock()) {
+            Ok(resolution) => {
+                let has = |id: &str| resolution.desired.resources.contains_key(&id.parse().unwrap());
+                match (
+                    has("file:/etc/systemd/system/registry.service"),
+                    has("file:/etc/containers/systemd/registry.container"),
+                ) {
+                    (true, false) => "plain".to_owned(),
+                    (false, true) => "quadlet".to_owned(),
+                    both => panic!("{both:?}"),
+                }
+            }
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(found, expected);
     };
-    check(
-        Some("3.0.1"),
-        None,
-        "the registry's unit cannot be written podman 3.0.1 is too old: expected 3.3 or newer",
-    );
-    check(
-        None,
-        None,
-        "podman is neither installed nor offered by the package sources: install podman 3.3 or newer",
-    );
+    check(Some("4.3.1"), Some("5.4.2"), "plain");
+    check(Some("4.9.4-rhel"), None, "quadlet");
+    check(None, Some("5.4.2"), "quadlet");
+    check(Some("3.0.1"), None, "plain");
+    check(None, None, "plain");
     check(Some("four"), None, "podman's version \"four\" cannot be read: expected numbers such as 4.9.4");
 }
 

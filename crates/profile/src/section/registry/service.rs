@@ -38,10 +38,18 @@ pub(crate) fn add(registry: &Registry, image: String, facts: &Facts, draft: &mut
 }
 
 /// What the installed podman can do, or the one that will be installed.
-pub fn tier(facts: &Facts) -> Result<Tier, Error> {
-    let version = facts.podman.as_ref().or(facts.podman_candidate.as_ref()).ok_or(Error::NoPodman)?;
-    let version: Version = version.parse().map_err(|_| Error::PodmanVersion { found: version.clone() })?;
-    Ok(Tier::of(version))
+///
+/// A host whose podman is too old, or that has none to install, is refused by preflight, with a remedy. Resolving
+/// goes on with the plainest form, so that the refusal can be shown in full, beside all other findings.
+fn tier(facts: &Facts) -> Result<Tier, Error> {
+    let Some(found) = facts.podman.as_ref().or(facts.podman_candidate.as_ref()) else {
+        return Ok(Tier::PlainUnit);
+    };
+    let version: Version = found.parse().map_err(|_| Error::PodmanVersion { found: found.clone() })?;
+    Ok(match Tier::of(version) {
+        Tier::Unsupported(_) => Tier::PlainUnit,
+        tier => tier,
+    })
 }
 
 fn embedded(registry: &Registry, image: String) -> Container {

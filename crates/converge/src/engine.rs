@@ -3,12 +3,13 @@
 //! Undoing is planning too: a failed or cut-off apply plans towards the generation before, with what it was
 //! about to do as what is recorded.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use provision_host::{Family, Host, packages};
 
 use crate::desired::Desired;
+use crate::difference::{self, Difference};
 use crate::error::{Error, Result};
 use crate::event::{Event, Listener};
 use crate::generation::{Outcome, Records, Report};
@@ -120,6 +121,11 @@ impl<'a> Engine<'a> {
     /// The plan from the host as it is now towards a desired state; changes nothing.
     pub fn plan(&self, desired: &Desired) -> Result<Plan> {
         self.plan_from(desired, &self.recorded()?.resources, &self.records.baseline()?)
+    }
+
+    /// What a step of a plan towards `desired` changes in its file; none for a step that changes no bytes.
+    pub fn difference(&self, desired: &Desired, step: &Step) -> Result<Option<Difference>> {
+        difference::of(self.machine, desired, step)
     }
 
     fn plan_from(&self, desired: &Desired, recorded: &Resources, baseline: &Baseline) -> Result<Plan> {
@@ -337,10 +343,5 @@ impl<'a> Engine<'a> {
             }
         }
         self.journal.remove()
-    }
-
-    /// Path of the lock that every run that changes the host holds.
-    pub fn lock_path(directory: &Path) -> PathBuf {
-        directory.join("lock")
     }
 }

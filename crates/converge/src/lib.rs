@@ -5,6 +5,7 @@
 mod accounts;
 mod content;
 pub mod desired;
+mod difference;
 mod engine;
 mod error;
 pub mod event;
@@ -23,6 +24,7 @@ mod state;
 mod vault;
 
 pub use desired::Desired;
+pub use difference::Difference;
 pub use engine::{Aftermath, Applied, Engine, Failure, Request, STATE_DIRECTORY};
 pub use error::{Error, Result};
 pub use event::Event;

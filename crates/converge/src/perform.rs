@@ -273,6 +273,10 @@ fn image(machine: Machine<'_>, name: &str, to: &State) -> Result<()> {
         ImageSource::Storage => {}
     }
     let id = ResourceId::image(name);
+    if observe_one(machine, &id, to)? == State::Absent {
+        // The archive carries another name, or none.
+        podman().args(["tag", &image.id, name]).run()?;
+    }
     let is = observe_one(machine, &id, to)?;
     if is.satisfies(to) {
         return Ok(());

@@ -1,0 +1,117 @@
+//! What can be typed. Knows words and defaults, not what they do.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Bring a host to a declared state, prove it, remember it, and go back.
+#[derive(Debug, Parser)]
+#[command(name = "provision", version, max_term_width = 110, arg_required_else_help = true)]
+pub struct Cli {
+    /// What every command understands.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Work on the root file system in DIR instead of the running system
+    #[arg(long, global = true, value_name = "DIR", default_value = "/", hide_default_value = true)]
+    pub root: PathBuf,
+    /// Print the result as one JSON object on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Colours
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, hide_default_value = true)]
+    pub color: Colour,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On terminals.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// A profile and the values laid over its variables.
+#[derive(Debug, Clone, Args)]
+pub struct ProfileArgs {
+    /// The profile: a TOML file that declares one host
+    pub profile: PathBuf,
+    /// Set a variable of the profile
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub settings: Vec<String>,
+}
+
+/// How the events of a long command are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EventFormat {
+    /// One JSON object a line, on standard error.
+    Ndjson,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check whether a profile can be applied here: every finding, with its remedy
+    Check(ProfileArgs),
+    /// Show what an apply would change, and change nothing
+    Plan {
+        /// The profile.
+        #[command(flatten)]
+        profile: ProfileArgs,
+        /// Save the plan, for `provision apply FILE`
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Bring the host to the profile's state, prove it, and commit a generation
+    Apply {
+        /// The profile.
+        #[command(flatten)]
+        profile: ProfileArgs,
+        /// Show events in a form for programs
+        #[arg(long, value_enum, value_name = "FORMAT")]
+        events: Option<EventFormat>,
+    },
+    /// Show the generation in force, drift, and when certificates expire
+    Status,
+    /// List the generations
+    Generations,
+    /// Go back to a generation: the one before, or the one named
+    Rollback {
+        /// The generation's number
+        generation: Option<u64>,
+    },
+    /// Take back everything that provision did to this host; data stays
+    Destroy,
+    /// Mirror images and OpenShift releases between registries and media
+    #[command(subcommand)]
+    Mirror(crate::command::mirror::MirrorCommand),
+    /// Edit and look into pull secrets and other files of registry credentials
+    #[command(subcommand)]
+    PullSecret(crate::command::pull_secret::PullSecretCommand),
+    /// Serve a registry from a directory
+    #[command(subcommand)]
+    Registry(crate::command::registry::RegistryCommand),
+    /// Print the JSON Schema of a profile
+    Schema,
+    /// Print the completions of a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write those of all commands to a directory
+    Man {
+        /// Write one page per command into DIR
+        #[arg(long, value_name = "DIR")]
+        output: Option<PathBuf>,
+    },
+}

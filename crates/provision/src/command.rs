@@ -1,0 +1,13 @@
+//! One file per command.
+
+pub mod apply;
+pub mod check;
+pub mod destroy;
+pub mod generations;
+pub mod mirror;
+pub mod pages;
+pub mod plan;
+pub mod pull_secret;
+pub mod registry;
+pub mod rollback;
+pub mod status;

@@ -1,0 +1,105 @@
+//! `provision apply`: preflight, plan, change, prove, commit.
+
+use provision_converge::{Applied, Desired, Engine, Event, Request};
+
+use crate::cli::{EventFormat, Global, ProfileArgs};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::out::{self, BAD, FAINT, GOOD, HEADING, paint};
+use crate::show;
+use crate::signal;
+use crate::site::Site;
+
+/// Applies a profile.
+pub fn run(global: &Global, args: &ProfileArgs, events: Option<EventFormat>) -> Result<Exit, Failure> {
+    let site = Site::open(global)?;
+    let intent = site.resolve(args)?;
+    site.need_root()?;
+    let _lock = site.lock()?;
+    if super::check::refused(global, &site, &intent)? {
+        return Ok(Exit::Refused);
+    }
+    let vault = site.vault();
+    let engine = site.engine(&vault)?;
+    let listener = |event: &Event<'_>| tell(events, event);
+    engine.recover(&listener)?;
+    let desired = site.make(&intent, &vault)?;
+    let (name, profile) = (intent.profile.name.as_str(), intent.profile.merged.source().text());
+    let change = Change { name, profile, desired: &desired, events };
+    change.carry_out(global, &engine)
+}
+
+/// A change of the host that a command was asked for.
+pub struct Change<'a> {
+    /// What the generation is called.
+    pub name: &'a str,
+    /// The profile's text.
+    pub profile: &'a str,
+    /// The state wanted.
+    pub desired: &'a Desired,
+    /// How events are shown.
+    pub events: Option<EventFormat>,
+}
+
+impl Change<'_> {
+    /// Applies, shows what happens, and says how it ended.
+    pub fn carry_out(&self, global: &Global, engine: &Engine<'_>) -> Result<Exit, Failure> {
+        signal::listen().map_err(|error| Failure::because(Exit::Failed, &error))?;
+        let applied = engine.apply(&Request {
+            desired: self.desired,
+            name: self.name,
+            profile: self.profile,
+            who: &who(),
+            interrupted: &signal::interrupted,
+            listener: &|event| tell(self.events, event),
+        })?;
+        match &applied {
+            Applied::Nothing if global.json => {
+                out::json(&serde_json::json!({ "schema": 1, "changed": false }));
+            }
+            Applied::Committed(report) if global.json => {
+                out::json(&serde_json::json!({ "schema": 1, "changed": report.steps > 0, "report": report }));
+            }
+            Applied::Nothing => out::data(paint(GOOD, "Nothing to do: the host is as declared (0 changes).")),
+            Applied::Committed(report) => out::data(paint(GOOD, show::report(report))),
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// Who asked: the user behind sudo, if there is one.
+fn who() -> String {
+    let var = |name| provision_host::var(name).filter(|value| !value.is_empty());
+    var("SUDO_USER").or_else(|| var("USER")).unwrap_or_else(|| provision_host::effective_uid().to_string())
+}
+
+/// Shows one event on standard error.
+fn tell(events: Option<EventFormat>, event: &Event<'_>) {
+    match events {
+        Some(EventFormat::Ndjson) => {
+            out::note(serde_json::to_string(event).unwrap_or_default());
+        }
+        None => out::note(words(event)),
+    }
+}
+
+fn words(event: &Event<'_>) -> String {
+    match event {
+        Event::Recovering { generation } => {
+            format!("{} generation {generation} was cut off: taking it back first", paint(BAD, "recover"))
+        }
+        Event::Started { number, total, step } => {
+            format!("{} {}", paint(FAINT, format!("[{number}/{total}]")), show::step(step))
+        }
+        Event::Done { nothing: true, .. } => paint(FAINT, "      was so already"),
+        Event::Done { milliseconds, .. } if *milliseconds >= 1000 => {
+            paint(FAINT, format!("      {}.{} s", milliseconds / 1000, milliseconds % 1000 / 100))
+        }
+        Event::Done { .. } => String::new(),
+        Event::Proving { health } => format!("{} {health}", paint(HEADING, "prove")),
+        Event::RollingBack { reason } => {
+            format!("{} {reason}; taking back what was done", paint(BAD, "failed:"))
+        }
+        Event::Committed { generation } => format!("{} generation {generation}", paint(HEADING, "commit")),
+    }
+}

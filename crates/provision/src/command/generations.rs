@@ -1,0 +1,52 @@
+//! `provision generations`: what was applied, when, and by whom.
+
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+
+use crate::cli::Global;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::out;
+use crate::site::Site;
+
+/// Lists all generations.
+pub fn run(global: &Global) -> Result<Exit, Failure> {
+    let site = Site::open(global)?;
+    let vault = site.vault();
+    let engine = site.engine(&vault)?;
+    let records = engine.records();
+    let current = records.current()?;
+    let mut reports = Vec::new();
+    for number in records.numbers()? {
+        reports.extend(records.report(number)?);
+    }
+    if global.json {
+        out::json(&serde_json::json!({ "schema": 1, "current": current, "generations": reports }));
+        return Ok(Exit::Done);
+    }
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header([
+        "",
+        "GENERATION",
+        "TIME",
+        "WHO",
+        "PROFILE",
+        "STATE",
+        "RESULT",
+        "STEPS",
+    ]);
+    for report in reports {
+        table.add_row([
+            if Some(report.generation) == current { "*".to_owned() } else { String::new() },
+            report.generation.to_string(),
+            report.time,
+            report.who,
+            report.profile,
+            report.state_id.chars().take(12).collect(),
+            format!("{:?}", report.result).to_lowercase(),
+            report.steps.to_string(),
+        ]);
+    }
+    out::data(table);
+    Ok(Exit::Done)
+}

@@ -1,0 +1,33 @@
+//! `provision rollback`: back to an earlier generation, from what the host itself keeps.
+
+use super::apply::Change;
+use crate::cli::Global;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::site::Site;
+
+/// Goes back to a generation; the one before the current one when none is named.
+pub fn run(global: &Global, generation: Option<u64>) -> Result<Exit, Failure> {
+    let site = Site::open(global)?;
+    site.need_root()?;
+    let _lock = site.lock()?;
+    let vault = site.vault();
+    let engine = site.engine(&vault)?;
+    let records = engine.records();
+    let number = match generation {
+        Some(number) => number,
+        None => {
+            let current = records.current()?.ok_or_else(|| {
+                Failure::new(Exit::Usage, "there is no generation yet")
+                    .hint("provision apply makes the first one")
+            })?;
+            records.report(current)?.and_then(|report| report.parent).ok_or_else(|| {
+                Failure::new(Exit::Usage, format!("generation {current} has none before it"))
+                    .hint("provision destroy takes back everything")
+            })?
+        }
+    };
+    let desired = records.desired(number)?;
+    let name = format!("rollback to {number}");
+    Change { name: &name, profile: "", desired: &desired, events: None }.carry_out(global, &engine)
+}

@@ -1,0 +1,24 @@
+//! Exit codes: what a caller learns without reading a word.
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    Done = 0,
+    /// Failed, and nothing is changed.
+    Failed = 1,
+    /// Changes are pending, or there is drift.
+    Pending = 2,
+    /// Preflight refused.
+    Refused = 3,
+    /// The host was not healthy afterwards; everything is taken back.
+    RolledBack = 4,
+    /// Failed, partly applied; the next run finishes or takes back.
+    HalfDone = 5,
+    /// The host changed under us, or the plan is stale.
+    Conflict = 6,
+    /// Another run holds the lock.
+    Locked = 7,
+    /// The command line or the profile is wrong, or what it asks for is not built.
+    Usage = 64,
+}

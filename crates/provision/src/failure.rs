@@ -1,0 +1,144 @@
+//! Errors for people: what failed, its causes one per line, and a hint with the next action.
+
+use std::error::Error as StdError;
+use std::fmt::Write as _;
+
+use provision_converge::{Aftermath, Error as ConvergeError, Failure as ApplyFailure};
+use provision_host::Error as HostError;
+
+use crate::exit::Exit;
+
+/// A command that failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    what: String,
+    causes: Vec<String>,
+    hints: Vec<String>,
+}
+
+impl Failure {
+    /// A failure without a cause of its own.
+    pub fn new(exit: Exit, what: impl Into<String>) -> Self {
+        Self { exit, what: what.into(), causes: Vec::new(), hints: Vec::new() }
+    }
+
+    /// A failure with an error and all that caused it.
+    pub fn because(exit: Exit, error: &(dyn StdError + 'static)) -> Self {
+        let mut failure = Self::new(exit, error.to_string());
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            // A transparent error repeats its source; people need it once.
+            if failure.what != text && failure.causes.last() != Some(&text) {
+                failure.causes.push(text);
+            }
+            source = cause.source();
+        }
+        failure
+    }
+
+    /// Adds what to do next.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The failure as the command line shows it, without colours.
+    pub fn text(&self) -> String {
+        let mut text = format!("{}\n", self.what.trim_end());
+        if !self.causes.is_empty() {
+            text.push_str("caused by:\n");
+            for (number, cause) in self.causes.iter().enumerate() {
+                let indented = cause.trim_end().replace('\n', "\n     ");
+                let _ = writeln!(text, "  {}: {indented}", number + 1);
+            }
+        }
+        for hint in &self.hints {
+            let _ = writeln!(text, "hint: {hint}");
+        }
+        text
+    }
+
+    /// The failure as data.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::json!({ "schema": 1, "error": {
+            "exit": self.exit as i32, "what": self.what, "causes": self.causes, "hints": self.hints,
+        }})
+    }
+}
+
+impl From<HostError> for Failure {
+    fn from(error: HostError) -> Self {
+        let exit = if matches!(error, HostError::Locked { .. }) { Exit::Locked } else { Exit::Failed };
+        let permission = error.is_permission();
+        let failure = Self::because(exit, &error);
+        if permission { failure.hint("run it as root, or give this user passwordless sudo") } else { failure }
+    }
+}
+
+impl From<ConvergeError> for Failure {
+    fn from(error: ConvergeError) -> Self {
+        let exit = match &error {
+            ConvergeError::Host(HostError::Locked { .. }) => Exit::Locked,
+            ConvergeError::Conflict { .. } => Exit::Conflict,
+            ConvergeError::NoGeneration { .. } => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        let unreadable = matches!(error, ConvergeError::Unknown { .. });
+        let failure = Self::because(exit, &error);
+        if unreadable {
+            failure.hint("run it as root: some of the host may only be read by root")
+        } else {
+            failure
+        }
+    }
+}
+
+impl From<ApplyFailure> for Failure {
+    fn from(failure: ApplyFailure) -> Self {
+        let unhealthy = matches!(*failure.cause, ConvergeError::Unhealthy { .. });
+        let shown = Self::from(*failure.cause);
+        match failure.aftermath {
+            Aftermath::NothingChanged => shown,
+            Aftermath::Undone if unhealthy => Self { exit: Exit::RolledBack, ..shown }
+                .hint("everything is taken back: the host is as it was before this apply"),
+            Aftermath::Undone => {
+                shown.hint("everything is taken back: the host is as it was before this apply")
+            }
+            Aftermath::HalfDone(error) => {
+                let mut shown = Self { exit: Exit::HalfDone, ..shown };
+                shown.causes.push(format!("taking it back failed as well: {error}"));
+                let mut source = StdError::source(&*error);
+                while let Some(cause) = source {
+                    shown.causes.push(cause.to_string());
+                    source = cause.source();
+                }
+                shown.hint("run the same command again: it first takes back what is left half-done")
+            }
+        }
+    }
+}
+
+impl From<provision_profile::Error> for Failure {
+    fn from(error: provision_profile::Error) -> Self {
+        Self::because(Exit::Usage, &error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_shows_causes_and_hints_each_on_a_line() {
+        let source = std::io::Error::other("no space left");
+        let error = HostError::File { action: "write", path: "/etc/hosts".into(), source };
+        let failure = Failure::because(Exit::Failed, &error).hint("make room");
+        assert_eq!(
+            failure.text(),
+            "cannot write /etc/hosts\ncaused by:\n  1: no space left\nhint: make room\n"
+        );
+    }
+}

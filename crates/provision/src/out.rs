@@ -1,0 +1,50 @@
+//! Where words go: data to standard output, everything else to standard error.
+//!
+//! The only module that prints.
+
+use std::io::Write as _;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::cli::Colour;
+
+/// What headings look like.
+pub const HEADING: Style = Style::new().bold();
+/// What is well.
+pub const GOOD: Style = AnsiColor::Green.on_default();
+/// What needs a look.
+pub const CAREFUL: Style = AnsiColor::Yellow.on_default();
+/// What is wrong.
+pub const BAD: Style = AnsiColor::Red.on_default().bold();
+/// What can be passed over.
+pub const FAINT: Style = Style::new().dimmed();
+
+/// Decides about colours, once, before anything is printed.
+pub fn set_colour(colour: Colour) {
+    match colour {
+        Colour::Auto => {}
+        Colour::Always => anstream::ColorChoice::Always.write_global(),
+        Colour::Never => anstream::ColorChoice::Never.write_global(),
+    }
+}
+
+/// A text in a style.
+pub fn paint(style: Style, text: impl std::fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// A line of data.
+pub fn data(text: impl std::fmt::Display) {
+    // A reader that has gone away (`| head`) wants no more; that is no error.
+    let _ = writeln!(anstream::stdout(), "{text}");
+}
+
+/// A line of anything else.
+pub fn note(text: impl std::fmt::Display) {
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// One JSON object, as data.
+pub fn json(value: &serde_json::Value) {
+    data(serde_json::to_string_pretty(value).unwrap_or_default());
+}

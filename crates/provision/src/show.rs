@@ -1,0 +1,168 @@
+//! Plans, steps and reports in words.
+
+use provision_converge::{
+    Desired, Difference, DirectoryState, Engine, FileState, Op, PackageState, Plan, Report, State, Step,
+    UnitState, Why,
+};
+use serde_json::json;
+
+use crate::failure::Failure;
+use crate::out::{BAD, CAREFUL, FAINT, GOOD, HEADING, paint};
+
+/// A plan as people read it: one line a step, then what changes in files.
+pub fn plan(engine: &Engine<'_>, desired: &Desired, plan: &Plan) -> Result<String, Failure> {
+    let mut text = String::new();
+    for step in &plan.steps {
+        text.push_str(&format!("{} {}\n", sign(step), self::step(step)));
+        match engine.difference(desired, step)? {
+            Some(Difference::Text(diff)) => text.push_str(&coloured(&diff)),
+            Some(Difference::Secret) => text.push_str(&format!("    {}\n", paint(FAINT, "(secret)"))),
+            Some(Difference::Binary) => text.push_str(&format!("    {}\n", paint(FAINT, "(not text)"))),
+            Some(Difference::NotMadeYet) => {
+                text.push_str(&format!("    {}\n", paint(FAINT, "(made during the apply)")));
+            }
+            None => {}
+        }
+    }
+    for (id, reason) in &plan.unknown {
+        text.push_str(&format!("{} {id}: could not be read: {reason}\n", paint(BAD, "?")));
+    }
+    text.push_str(&summary(plan));
+    Ok(text)
+}
+
+/// How many steps of which kind.
+pub fn summary(plan: &Plan) -> String {
+    if plan.is_empty() {
+        return paint(GOOD, "Nothing to do: the host is as declared.");
+    }
+    let count = |wanted: &[Why]| plan.steps.iter().filter(|step| wanted.contains(&step.why)).count();
+    let mut parts = vec![format!("{} steps", plan.steps.len())];
+    for (name, whys) in [
+        ("new", &[Why::New] as &[Why]),
+        ("adopted", &[Why::Adopt]),
+        ("changed", &[Why::Changed]),
+        ("drifted", &[Why::Drift]),
+        ("removed", &[Why::Removed]),
+        ("unreadable", &[]),
+    ] {
+        let number = if whys.is_empty() { plan.unknown.len() } else { count(whys) };
+        if number > 0 {
+            parts.push(format!("{number} {name}"));
+        }
+    }
+    paint(HEADING, parts.join(" · "))
+}
+
+/// One step in a line.
+pub fn step(step: &Step) -> String {
+    let what = match &step.op {
+        Op::Put { id, from, to } => format!("{id} {}", change(from, to)),
+        Op::Packages { install, remove } => {
+            let names = |label: &str, names: Vec<&String>| match names.is_empty() {
+                true => String::new(),
+                false => format!("{label} {}", names.into_iter().cloned().collect::<Vec<_>>().join(" ")),
+            };
+            let parts =
+                [names("install", install.keys().collect()), names("remove", remove.iter().collect())];
+            format!(
+                "packages: {}",
+                parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+            )
+        }
+        Op::Unit { name, from, to } => format!("unit:{name} {}", change(from, to)),
+        Op::Image { name, from, to } => format!("image:{name} {}", change(from, to)),
+        Op::Set { name, from, to } => format!("setting:{name} {}", change(from, to)),
+        Op::Content { name, .. } => format!("content:{name} mirror what is missing"),
+        Op::Poke { poke } => poke.to_string(),
+    };
+    format!("{what} {}", paint(FAINT, format!("[{}, {}, undo {}]", step.section, step.why, step.undo)))
+}
+
+fn change(from: &State, to: &State) -> String {
+    match (from, to) {
+        (_, State::Absent) => format!("{} → gone", state(from)),
+        (State::Absent, to) => state(to),
+        (from, to) => format!("{} → {}", state(from), state(to)),
+    }
+}
+
+fn state(state: &State) -> String {
+    let unit = |UnitState { enabled, active, masked }: &UnitState| {
+        let mut words = Vec::new();
+        words.extend(active.map(|yes| if yes { "running" } else { "stopped" }));
+        words.extend(enabled.map(|yes| if yes { "enabled" } else { "disabled" }));
+        words.extend(masked.filter(|yes| *yes).map(|_| "masked"));
+        words.join(", ")
+    };
+    match state {
+        State::Absent => "nothing".into(),
+        State::File(FileState { mode, owner, group, .. }) => format!("file {mode:04o} {owner}:{group}"),
+        State::Directory(DirectoryState { parent: true, .. }) => "directory".into(),
+        State::Directory(DirectoryState { mode, owner, group, .. }) => {
+            format!("directory {mode:04o} {owner}:{group}")
+        }
+        State::Symlink(link) => format!("link to {}", link.target),
+        State::Part(part) if part.content.is_some() => "with our part".into(),
+        State::Part(_) => "without our part".into(),
+        State::Package(PackageState { version }) => version.clone().unwrap_or_else(|| "installed".into()),
+        State::Unit(state) => unit(state),
+        State::Image(image) => format!("image {}", image.id.get(..12).unwrap_or(&image.id)),
+        State::Setting { value, .. } => format!("{value:?}"),
+        State::Content(_) => "mirrored".into(),
+        State::Foreign { what } => what.clone(),
+        State::Unknown { reason } => format!("unreadable ({reason})"),
+    }
+}
+
+fn sign(step: &Step) -> String {
+    match step.why {
+        Why::New => paint(GOOD, "+"),
+        Why::Removed => paint(BAD, "-"),
+        Why::Drift => paint(BAD, "!"),
+        Why::Adopt | Why::Changed => paint(CAREFUL, "~"),
+        Why::Follows => paint(FAINT, "·"),
+    }
+}
+
+fn coloured(diff: &str) -> String {
+    let line = |line: &str| {
+        let style = match line.as_bytes().first() {
+            _ if line.starts_with("---") || line.starts_with("+++") => FAINT,
+            Some(b'+') => GOOD,
+            Some(b'-') => BAD,
+            _ => FAINT,
+        };
+        format!("    {}\n", paint(style, line))
+    };
+    diff.lines().map(line).collect()
+}
+
+/// A plan as data. Versioned; fields are added, never renamed.
+pub fn plan_json(engine: &Engine<'_>, desired: &Desired, plan: &Plan) -> Result<serde_json::Value, Failure> {
+    let mut steps = Vec::new();
+    for step in &plan.steps {
+        steps.push(json!({
+            "ids": step.ids, "section": step.section, "phase": step.phase, "why": step.why,
+            "undo": step.undo, "op": step.op, "difference": engine.difference(desired, step)?,
+        }));
+    }
+    Ok(json!({
+        "schema": 1, "state_id": plan.state_id, "empty": plan.is_empty(), "steps": steps, "unknown": plan.unknown,
+    }))
+}
+
+/// A report in a line.
+pub fn report(report: &Report) -> String {
+    let corrective = match report.corrective {
+        0 => String::new(),
+        number => format!(", {number} corrective"),
+    };
+    format!(
+        "generation {}: {} ({} steps{corrective}), state {}",
+        report.generation,
+        report.profile,
+        report.steps,
+        report.state_id.get(..12).unwrap_or(&report.state_id),
+    )
+}

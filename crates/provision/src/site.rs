@@ -1,0 +1,129 @@
+//! The host a command works on, with its lock, vault and engine; and a profile resolved for it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use provision_converge::{Desired, Engine, STATE_DIRECTORY, Vault};
+use provision_host::facts::Facts;
+use provision_host::{Error as HostError, Family, Host, Lock, OsRelease, Root};
+use provision_profile::{Forge, Making, Profile, Resolution};
+
+use crate::cli::{Global, ProfileArgs};
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// The host a command works on.
+pub struct Site {
+    /// The host.
+    pub host: Host,
+}
+
+/// A profile, and what it means on this host.
+pub struct Intent {
+    /// The profile.
+    pub profile: Profile,
+    /// What the host says about itself.
+    pub facts: Facts,
+    /// What the profile means here.
+    pub resolution: Resolution,
+    binary: PathBuf,
+}
+
+impl Site {
+    /// The host that the global options name.
+    pub fn open(global: &Global) -> Result<Self, Failure> {
+        Ok(Self { host: Host::with_root(&global.root)? })
+    }
+
+    /// Makes sure that this process may change the host: runs the same command again through sudo if need be.
+    pub fn need_root(&self) -> Result<(), Failure> {
+        if !self.host.root.is_live() || provision_host::effective_uid() == 0 {
+            return Ok(());
+        }
+        // Comes back only when sudo is not to be had.
+        Err(Failure::from(provision_host::re_exec_with_sudo(&self.host)))
+    }
+
+    /// Takes the lock that only one run can hold.
+    pub fn lock(&self) -> Result<Lock, Failure> {
+        self.vault().prepare()?;
+        let command: Vec<String> =
+            provision_host::args().iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+        Ok(Lock::acquire(&self.host.root, &Path::new(STATE_DIRECTORY).join("lock"), &command.join(" "))?)
+    }
+
+    /// provision's own bytes on the host.
+    pub fn vault(&self) -> Vault<'_> {
+        Vault::new(&self.host.root, STATE_DIRECTORY)
+    }
+
+    /// Which tools manage the host's packages and anchors.
+    pub fn family(&self) -> Result<Family, Failure> {
+        Ok(OsRelease::read(&self.host.root)?.family()?)
+    }
+
+    /// The engine over a vault.
+    pub fn engine<'a>(&'a self, vault: &'a Vault<'a>) -> Result<Engine<'a>, Failure> {
+        Ok(Engine::new(&self.host, self.family()?, vault))
+    }
+
+    /// Loads a profile, and resolves it for this host.
+    pub fn resolve(&self, args: &ProfileArgs) -> Result<Intent, Failure> {
+        let path = absolute(&args.profile)?;
+        let profile = provision_profile::load(&path, &args.settings, &read)?;
+        let facts = Facts::gather(&self.host)?;
+        let binary = provision_host::current_exe().map_err(|error| Failure::because(Exit::Failed, &error))?;
+        let vault = self.vault();
+        let lock = forge(&vault, binary.clone()).lock(&profile, &facts.arch, &Default::default())?;
+        let resolution = provision_profile::resolve(&profile, &facts, &lock)?;
+        Ok(Intent { profile, facts, resolution, binary })
+    }
+
+    /// What would be made for this host now, and the desired state as far as it is known before.
+    pub fn preview(&self, intent: &Intent, vault: &Vault<'_>) -> Result<(Desired, Vec<Making>), Failure> {
+        let makings = forge(vault, intent.binary.clone()).preview(&intent.resolution.recipes)?;
+        let mut desired = intent.resolution.desired.clone();
+        vault.fill(&mut desired)?;
+        for resource in desired.resources.values_mut() {
+            if let Some(content) = resource.state.content_mut()
+                && makings
+                    .iter()
+                    .any(|making| making.names.iter().any(|name| content.generated.as_ref() == Some(name)))
+            {
+                content.fingerprint = None;
+            }
+        }
+        Ok((desired, makings))
+    }
+
+    /// Makes what is due, and gives the desired state with everything filled in.
+    pub fn make(&self, intent: &Intent, vault: &Vault<'_>) -> Result<Desired, Failure> {
+        forge(vault, intent.binary.clone()).forge(&intent.resolution.recipes)?;
+        let mut desired = intent.resolution.desired.clone();
+        vault.fill(&mut desired)?;
+        Ok(desired)
+    }
+}
+
+fn forge<'a>(vault: &'a Vault<'a>, binary: PathBuf) -> Forge<'a> {
+    Forge { vault, read: &read, variable: &provision_host::var, now: provision_host::now(), binary }
+}
+
+/// Reads a file of this machine, on which profiles and our own binary are, also with `--root`.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let plain = |error: HostError| match error {
+        HostError::File { source, .. } => source,
+        other => io::Error::other(other.to_string()),
+    };
+    let root = Root::live().map_err(plain)?;
+    if root.list(path).is_ok_and(|names| names.is_some()) {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    root.read(path).map_err(plain)?.ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+/// A path as it was typed, from the root.
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    let here = provision_host::current_dir().map_err(|error| Failure::because(Exit::Failed, &error))?;
+    Ok(here.join(path))
+}

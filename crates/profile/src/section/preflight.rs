@@ -2,8 +2,10 @@
 //!
 //! Knows the keys and the requirements they become. Must not know how a requirement is checked.
 
-use crate::read::{choice, table};
-use crate::scalar::{AtLeast, Count, HostPath, Size};
+use std::fmt;
+
+use crate::read::{Text, choice, table};
+use crate::scalar::{Account, AtLeast, Count, HostName, HostPath, Size};
 
 table! {
     /// `[preflight]` as written; every key is a requirement by itself.
@@ -37,7 +39,7 @@ table! {
         /// The user has a key pair that ssh would offer.
         keys: bool = true,
         /// `user@host` to which a login without questions must work.
-        login: Option<String>,
+        login: Option<Login>,
     }
 }
 
@@ -48,5 +50,42 @@ table! {
         path: HostPath,
         /// The least free space, such as "30GiB".
         free: Size,
+    }
+}
+
+/// `user@host`, in parts that ssh cannot take for options.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// The account.
+    pub user: Account,
+    /// The host.
+    pub host: HostName,
+}
+
+impl Text for Login {
+    const EXPECTED: &'static str = "a login such as \"root@localhost\"";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let (user, host) = text.split_once('@').ok_or("an account, `@` and a host")?;
+        Ok(Self { user: Account::parse(user)?, host: HostName::parse(host)? })
+    }
+}
+
+impl fmt::Display for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.user.0, self.host.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins() {
+        assert_eq!(Login::parse("root@localhost").unwrap().to_string(), "root@localhost");
+        for text in ["", "root", "@localhost", "-oProxyCommand=x@h", "root@-h", "a@b@c"] {
+            assert!(Login::parse(text).is_err(), "{text:?} was taken");
+        }
     }
 }

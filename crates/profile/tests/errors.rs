@@ -217,6 +217,38 @@ fn pull_secrets_are_read_for_their_keys_alone() {
 }
 
 #[test]
+fn certificates_of_one_s_own() {
+    let registry =
+        "[registry]\nbackend = \"embedded\"\nadmin = { user = \"init\", password = { generate = 32 } }\n";
+    let judge = |trust: &str, expected: &[&str]| {
+        let text = format!("{HOST}{registry}[trust]\n{trust}");
+        check(
+            &[("main.toml", &text), ("r.crt", "chain"), ("ca.pem", "ca"), ("x/ca.pem", "other")],
+            &[],
+            expected,
+        );
+    };
+    let pair = "certificate = \"r.crt\"\ncertificate-key = \"r.key\"\n";
+    judge(&format!("{pair}anchors = [\"ca.pem\"]\n"), &[]);
+    judge(
+        "certificate = \"r.crt\"\n",
+        &["/p/main.toml:9: `certificate` and `certificate-key` belong together"],
+    );
+    judge(pair, &["/p/main.toml:9: a certificate of your own needs the authority that signed it"]);
+    judge(
+        &format!("{pair}anchors = [\"ca.pem\", \"@registry\"]\n"),
+        &[
+            "/p/main.toml:11: \"@registry\" is the authority that provision makes; here the certificate is your own",
+        ],
+    );
+    judge(
+        "anchors = [\"ca.pem\", \"x/ca.pem\"]\n",
+        &["/p/main.toml:9: two anchors would have the name \"ca\""],
+    );
+    judge("anchors = [\"gone.pem\"]\n", &["/p/main.toml:9: /p/gone.pem does not exist"]);
+}
+
+#[test]
 fn files_of_the_host() {
     let file = |rest: &str| format!("{HOST}[[host.file]]\npath = \"/etc/motd\"\n{rest}\n");
     check_one(&file("content = \"x\""), &[]);

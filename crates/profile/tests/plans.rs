@@ -175,6 +175,33 @@ fn the_form_of_the_unit_follows_podman() {
     check(Some("four"), None, "podman's version \"four\" cannot be read: expected numbers such as 4.9.4");
 }
 
+/// With a certificate of the user's own nothing is made but the password, and clients trust the named authority.
+#[test]
+fn a_certificate_of_one_s_own() {
+    let text = "schema = 1\nname = \"t\"\n[host]\nhostname = \"r.x\"\n[registry]\nbackend = \"embedded\"\nadmin = { user = \"init\", password = { generate = 32 } }\n[trust]\ncertificate = \"r.crt\"\ncertificate-key = \"r.key\"\nanchors = [\"corp.pem\"]\n";
+    let read = |path: &Path| match path.to_string_lossy().as_ref() {
+        "/p/t.toml" => Ok(text.as_bytes().to_vec()),
+        "/p/r.crt" => Ok(b"the chain".to_vec()),
+        "/p/corp.pem" => Ok(b"the authority".to_vec()),
+        // The key is a secret: it is not read before it is needed.
+        other => panic!("{other} was read"),
+    };
+    let profile = load(Path::new("/p/t.toml"), &[], &read).unwrap();
+    let resolution = resolve(&profile, &facts("rhel-9"), &lock()).unwrap();
+    let literal = |id: &str| {
+        let state = &resolution.desired.resources[&id.parse().unwrap()].state;
+        String::from_utf8_lossy(
+            &resolution.desired.literals[state.content().unwrap().fingerprint.as_ref().unwrap()],
+        )
+        .into_owned()
+    };
+    assert_eq!(literal("file:/etc/containers/certs.d/r.x:8443/ca.crt"), "the authority\n");
+    assert_eq!(literal("file:/etc/pki/ca-trust/source/anchors/provision-corp.crt"), "the authority");
+    let made: Vec<&str> =
+        resolution.recipes.iter().flat_map(|recipe| recipe.makes()).map(|(name, _)| name).collect();
+    assert!(made.contains(&"registry-key") && !made.contains(&"authority-key"), "{made:?}");
+}
+
 #[test]
 fn resources_that_two_sections_declare() {
     let check = |extra: &str, expected: &str| {

@@ -27,7 +27,7 @@ mod connect;
 mod error;
 mod retry;
 
-pub use blob::BlobStream;
+pub use blob::{BlobStream, Progress};
 pub use error::ClientError;
 
 use auth::{Challenge, Known, Token, token_url, who};
@@ -298,7 +298,7 @@ impl Registry {
             let redirectable = matches!(ask.method, Method::GET | Method::HEAD);
             let request = self.request(&ask.method, &path, &ask.headers, sent, server.as_ref());
             let body = std::mem::replace(&mut ask.body, Payload::Nothing);
-            let answer = self.send(server.as_ref().unwrap_or(&self.inner.server), request, body).await?;
+            let answer = self.exchange(server.as_ref().unwrap_or(&self.inner.server), request, body).await?;
             if !answer.status().is_redirection() || !redirectable {
                 return Ok(answer);
             }
@@ -367,7 +367,7 @@ impl Registry {
         request
     }
 
-    async fn send(
+    async fn exchange(
         &self,
         server: &Server,
         request: Request<()>,
@@ -498,8 +498,8 @@ impl Payload {
     fn into_body(self) -> Body {
         let never = |never: std::convert::Infallible| match never {};
         match self {
-            Self::Nothing => Empty::new().map_err(never).boxed(),
-            Self::Bytes(bytes) => Full::new(bytes).map_err(never).boxed(),
+            Self::Nothing => Empty::new().map_err(never).boxed_unsync(),
+            Self::Bytes(bytes) => Full::new(bytes).map_err(never).boxed_unsync(),
             Self::Stream(body) => body,
         }
     }

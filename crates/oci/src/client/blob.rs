@@ -1,7 +1,10 @@
 //! Blobs to and from a registry: streamed, hashed once while they go by, never held whole in memory.
 
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::StreamExt as _;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, StreamBody};
@@ -14,8 +17,27 @@ use crate::manifest::Descriptor;
 use crate::reference::Repository;
 use crate::store::Store;
 
-/// How much of a file is read at once.
-const CHUNK: usize = 256 * 1024;
+mod file;
+
+use file::FileStream;
+
+/// Told how many more bytes went.
+pub type Progress = Arc<dyn Fn(u64) + Send + Sync>;
+
+/// Where the bytes come from that are sent.
+enum Outgoing {
+    File(FileStream),
+    Relay(BlobStream),
+}
+
+impl Outgoing {
+    async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
+        match self {
+            Self::File(file) => file.next().await,
+            Self::Relay(stream) => stream.next().await,
+        }
+    }
+}
 
 /// A blob that comes from a registry.
 pub struct BlobStream {
@@ -175,28 +197,19 @@ impl Registry {
         Ok(false)
     }
 
-    /// Sends a blob of a store in one piece; `progress` is told how many bytes went.
-    pub async fn send_blob(
+    /// Sends a blob that is a file here in one piece; `progress` is told how many bytes went.
+    ///
+    /// The last bytes are sent only when all of them are what the digest says: a damaged file is never completed.
+    pub async fn send_file(
         &self,
         repository: &Repository,
         descriptor: &Descriptor,
-        store: &Store,
-        progress: std::sync::Arc<dyn Fn(u64) + Send + Sync>,
+        path: &Path,
+        progress: Progress,
     ) -> Result<(), ClientError> {
         retry::again(|| async {
-            let what = blob_name(repository, descriptor);
-            let opened = store.open_blob(&descriptor.digest).await?;
-            let nowhere = store.directory().display().to_string();
-            let (file, size) = opened
-                .ok_or_else(|| ClientError::NotFound { registry: nowhere.clone(), what: what.clone() })?;
-            if size != descriptor.size {
-                let (got, expected) = (size, descriptor.size);
-                return Err(ClientError::Truncated { registry: nowhere, what, got, expected });
-            }
-            let progress = progress.clone();
-            let chunks = tokio_util::io::ReaderStream::with_capacity(file, CHUNK)
-                .inspect_ok(move |bytes| progress(bytes.len() as u64));
-            self.send_stream(repository, descriptor, chunks).await
+            let file = FileStream::open(path, descriptor).await?;
+            self.send(repository, descriptor, Outgoing::File(file), progress.clone()).await
         })
         .await
     }
@@ -208,28 +221,58 @@ impl Registry {
         descriptor: &Descriptor,
         source: &Self,
         from: &Repository,
-        progress: std::sync::Arc<dyn Fn(u64) + Send + Sync>,
+        progress: Progress,
     ) -> Result<(), ClientError> {
         retry::again(|| async {
             let stream = source.blob(from, descriptor).await?;
-            let failure = std::sync::Arc::new(std::sync::Mutex::new(None));
-            let (noted, progress) = (failure.clone(), progress.clone());
-            let chunks = futures_util::stream::try_unfold(stream, |mut stream| async move {
-                let next = stream.next().await?;
-                Ok::<_, ClientError>(next.map(|bytes| (bytes, stream)))
-            })
-            .inspect_ok(move |bytes| progress(bytes.len() as u64))
-            .map_err(move |error| {
-                let text = std::io::Error::other(error.to_string());
-                noted.lock().unwrap_or_else(std::sync::PoisonError::into_inner).replace(error);
-                text
-            });
-            let sent = self.send_stream(repository, descriptor, chunks).await;
-            // What broke the sending is more telling than that it broke.
-            let cause = failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-            cause.map_or(sent, Err)
+            self.send(repository, descriptor, Outgoing::Relay(stream), progress.clone()).await
         })
         .await
+    }
+
+    /// Sends what a source gives, one piece behind it: at its end the source knows whether the bytes are good.
+    async fn send(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+        source: Outgoing,
+        progress: Progress,
+    ) -> Result<(), ClientError> {
+        let cause = Arc::new(Mutex::new(None));
+        let noted = cause.clone();
+        let pieces =
+            futures_util::stream::unfold((source, None::<Bytes>, false), move |(mut source, held, ended)| {
+                let (noted, progress) = (noted.clone(), progress.clone());
+                async move {
+                    let mut held = held;
+                    if ended {
+                        return None;
+                    }
+                    loop {
+                        match source.next().await {
+                            Ok(Some(bytes)) => {
+                                let Some(ready) = held.replace(bytes) else { continue };
+                                progress(ready.len() as u64);
+                                return Some((Ok(ready), (source, held, false)));
+                            }
+                            Ok(None) => {
+                                let last = held.take()?;
+                                progress(last.len() as u64);
+                                return Some((Ok(last), (source, None, true)));
+                            }
+                            Err(error) => {
+                                let shown = std::io::Error::other(error.to_string());
+                                noted.lock().unwrap_or_else(PoisonError::into_inner).replace(error);
+                                return Some((Err(shown), (source, None, true)));
+                            }
+                        }
+                    }
+                }
+            });
+        let sent = self.send_stream(repository, descriptor, pieces).await;
+        // What broke the sending says more than that it broke.
+        let cause = cause.lock().unwrap_or_else(PoisonError::into_inner).take();
+        cause.map_or(sent, Err)
     }
 
     /// POST for a place, PUT with all bytes: two requests, whatever the size.
@@ -237,7 +280,7 @@ impl Registry {
         &self,
         repository: &Repository,
         descriptor: &Descriptor,
-        chunks: impl futures_util::Stream<Item = std::io::Result<Bytes>> + Send + Sync + 'static,
+        pieces: impl futures_util::Stream<Item = std::io::Result<Bytes>> + Send + 'static,
     ) -> Result<(), ClientError> {
         let what = blob_name(repository, descriptor);
         let target = format!("/v2/{repository}/blobs/uploads/");
@@ -252,9 +295,8 @@ impl Registry {
         let mut put = Ask::new(Method::PUT, target, Some(repository), "pull,push");
         with_length(&mut put.headers, descriptor.size);
         put.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-        put.body = Payload::Stream(http_body_util::BodyExt::boxed(StreamBody::new(
-            chunks.map(|bytes| bytes.map(Frame::data)),
-        )));
+        put.body =
+            Payload::Stream(StreamBody::new(pieces.map(|bytes| bytes.map(Frame::data))).boxed_unsync());
         let answer = self.success(self.once(put).await?, &what).await?;
         match answer.status() {
             StatusCode::CREATED | StatusCode::NO_CONTENT => Ok(()),

@@ -1,0 +1,21 @@
+//! Builds the guest images that are not there yet; `cargo verify` runs it beside the compiler.
+
+#![expect(clippy::print_stdout, reason = "people wait for it")]
+
+use std::time::Instant;
+
+use vm_tests::image::{Suite, image};
+
+fn main() -> anyhow::Result<()> {
+    vm_tests::needs::install()?;
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    for suite in Suite::ALL
+        .into_iter()
+        .filter(|suite| wanted.is_empty() || wanted.iter().any(|name| name == suite.name()))
+    {
+        let begun = Instant::now();
+        image(suite)?;
+        println!("{}: {} s", suite.name(), begun.elapsed().as_secs());
+    }
+    Ok(())
+}

@@ -1,0 +1,275 @@
+//! One virtual machine: booted once per image, then restored from memory in well under a second.
+//!
+//! The guest's memory is a file that restored machines share copy-on-write; the rest of its state is half a megabyte.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::json;
+
+use crate::image::{Image, Suite, image};
+use crate::qmp::Channel;
+use crate::run::{checked, run, short_hash, target};
+
+mod guest;
+
+pub use guest::Ran;
+
+/// Memory of a guest in MiB.
+const MEMORY_MIB: u32 = 1536;
+/// Size of the disk that carries files in, in MiB; the same in the snapshot and after.
+const CARRIER_MIB: u64 = 256;
+/// A cold boot under software emulation takes up to three minutes on a busy machine.
+const BOOT: Duration = Duration::from_secs(300);
+
+/// A running guest.
+pub struct Machine {
+    /// Which Debian runs in it.
+    pub suite: Suite,
+    /// Where its evidence is: console, journal, report.
+    pub evidence: PathBuf,
+    /// The port of this machine that leads to the guest's SSH.
+    pub ssh_port: u16,
+    directory: tempfile::TempDir,
+    qemu: Child,
+    agent: Channel,
+    failed: bool,
+    kept: bool,
+}
+
+/// What a snapshot is made of.
+struct Snapshot {
+    memory: PathBuf,
+    disk: PathBuf,
+    state: PathBuf,
+}
+
+impl Machine {
+    /// A guest as it was right after its first boot. `name` names the folder of its evidence.
+    pub fn fresh(suite: Suite, name: &str) -> Result<Self> {
+        let image = image(suite)?;
+        let snapshot = snapshot(&image)?;
+        Self::restore(&image, &snapshot, name).or_else(|first| {
+            // QEMU's emulation aborts once in a while (an assertion in its TLB); the second try is the last.
+            Self::restore(&image, &snapshot, name)
+                .with_context(|| format!("twice; the first time: {first:#}"))
+        })
+    }
+
+    fn restore(image: &Image, snapshot: &Snapshot, name: &str) -> Result<Self> {
+        let directory = tempfile::Builder::new().prefix("provision-vm-").tempdir()?;
+        let disk = directory.path().join("disk.qcow2");
+        overlay(&snapshot.disk, "qcow2", &disk)?;
+        let mut machine = Self::start(image, directory, &disk, &snapshot.memory, false, name)?;
+        machine.agent = machine.resume(snapshot)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        machine.run(&format!("date --utc --set @{now} >/dev/null"))?;
+        Ok(machine)
+    }
+
+    fn resume(&self, snapshot: &Snapshot) -> Result<Channel> {
+        let mut monitor = self.monitor()?;
+        let capability = json!({ "capabilities": [{ "capability": "x-ignore-shared", "state": true }] });
+        monitor.command("migrate-set-capabilities", capability)?;
+        let uri = format!("exec:cat {}", snapshot.state.display());
+        monitor.command("migrate-incoming", json!({ "uri": uri }))?;
+        let until = Instant::now() + Duration::from_secs(60);
+        while monitor.command("query-status", json!({}))?["status"] == "inmigrate" {
+            if Instant::now() > until {
+                bail!("the snapshot was not restored within a minute");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        monitor.command("cont", json!({}))?;
+        Channel::agent(&self.directory.path().join("agent"), Duration::from_secs(60))
+    }
+
+    /// Starts QEMU. `cold`: it boots; otherwise it waits for a snapshot.
+    fn start(
+        image: &Image,
+        directory: tempfile::TempDir,
+        disk: &Path,
+        memory: &Path,
+        cold: bool,
+        name: &str,
+    ) -> Result<Self> {
+        let evidence = target().join(name);
+        fs::create_dir_all(&evidence)?;
+        let ssh_port = free_port()?;
+        let carrier = directory.path().join("carrier");
+        fs::File::create(&carrier)?.set_len(CARRIER_MIB << 20)?;
+        let mut command = qemu(image, directory.path(), disk, &carrier, memory, cold, ssh_port);
+        command.arg("-serial").arg(format!("file:{}", evidence.join("console.log").display()));
+        if !cold {
+            command.args(["-incoming", "defer"]);
+        }
+        let log = fs::File::create(evidence.join("qemu.log"))?;
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let qemu = command.spawn().context("cannot start qemu-system-x86_64 (through setpriv)")?;
+        // Connected once more when the guest runs; QEMU makes the socket before that.
+        let agent =
+            Channel::open(&directory.path().join("agent"), "the guest's agent", Duration::from_secs(20))
+                .with_context(|| fs::read_to_string(evidence.join("qemu.log")).unwrap_or_default())?;
+        Ok(Self {
+            suite: image.suite,
+            evidence,
+            ssh_port,
+            directory,
+            qemu,
+            agent,
+            failed: false,
+            kept: false,
+        })
+    }
+
+    fn monitor(&self) -> Result<Channel> {
+        let log = self.evidence.join("qemu.log");
+        Channel::monitor(&self.directory.path().join("monitor"), Duration::from_secs(20))
+            .with_context(|| format!("QEMU said: {}", fs::read_to_string(log).unwrap_or_default()))
+    }
+
+    /// From now on the guest stays up when this process ends.
+    pub fn keep(mut self) {
+        self.kept = true;
+    }
+
+    /// The test failed: its evidence is collected when the machine goes.
+    pub fn fail(&mut self) {
+        self.failed = true;
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if self.kept {
+            return;
+        }
+        if self.failed || std::thread::panicking() {
+            self.collect_evidence();
+        }
+        // What is left of a QEMU that can't be killed is the kernel's matter.
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+    }
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+fn overlay(base: &Path, format: &str, to: &Path) -> Result<()> {
+    checked(
+        Command::new("qemu-img").args(["create", "-q", "-f", "qcow2", "-F", format, "-b"]).arg(base).arg(to),
+    )
+    .map(drop)
+}
+
+/// QEMU's command line. Everything but ports and file names has to be the same in the snapshot and after.
+fn qemu(
+    image: &Image,
+    directory: &Path,
+    disk: &Path,
+    carrier: &Path,
+    memory: &Path,
+    cold: bool,
+    ssh_port: u16,
+) -> Command {
+    let file = |name: &str| directory.join(name).display().to_string();
+    let share = if cold { "on" } else { "off" };
+    let mut command = Command::new("setpriv");
+    // QEMU ends with us, however we end.
+    command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
+    command.args(["-machine", "q35,memory-backend=m0", "-accel", "tcg", "-cpu", cpu(), "-smp", "1"]);
+    command.arg("-m").arg(MEMORY_MIB.to_string()).args(["-display", "none", "-no-reboot"]);
+    command.arg("-object").arg(format!(
+        "memory-backend-file,id=m0,size={MEMORY_MIB}M,mem-path={},share={share}",
+        memory.display()
+    ));
+    command.arg("-kernel").arg(&image.kernel).arg("-initrd").arg(&image.initrd);
+    command.args(["-append", "console=ttyS0 net.ifnames=0 apparmor=0 selinux=0 quiet root=/dev/vda rw"]);
+    command.arg("-drive").arg(format!("file={},if=virtio,cache=unsafe", disk.display()));
+    command.arg("-drive").arg(format!("file={},if=virtio,format=raw,readonly=on", carrier.display()));
+    // restrict=on: the guest reaches nothing, not even this machine; only its SSH is reached from here.
+    command.arg("-netdev").arg(format!("user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:{ssh_port}-:22"));
+    command.args([
+        "-device",
+        "virtio-net-pci,netdev=n0",
+        "-device",
+        "virtio-rng-pci",
+        "-device",
+        "virtio-serial-pci",
+    ]);
+    command.arg("-chardev").arg(format!("socket,id=agent,path={},server=on,wait=off", file("agent")));
+    command.args(["-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"]);
+    command.arg("-qmp").arg(format!("unix:{},server=on,wait=off", file("monitor")));
+    command
+}
+
+/// QEMU 7.2's emulation of CX16 broke Debian 13's kernel; newer ones are whole.
+fn cpu() -> &'static str {
+    if version().starts_with("7.") { "max,-cx16" } else { "max" }
+}
+
+/// QEMU's version, such as `10.0.2`.
+fn version() -> String {
+    let text = run("qemu-system-x86_64", &["--version"]).unwrap_or_default();
+    text.split_whitespace().nth(3).unwrap_or_default().to_owned()
+}
+
+/// The snapshot of an image: made by booting it once.
+fn snapshot(image: &Image) -> Result<Snapshot> {
+    let recipe = format!("{} {MEMORY_MIB} {CARRIER_MIB} {} 1", image.key, version());
+    let key = short_hash(&recipe);
+    let place = target().join("snapshots").join(format!("{}-{key}", image.suite.name()));
+    fs::create_dir_all(&place)?;
+    let lock = fs::File::create(place.join("lock"))?;
+    lock.lock()?;
+    // Memory in memory; without it the first restore would read a gigabyte from disk.
+    let memory = PathBuf::from(format!("/dev/shm/provision-{}-{key}.ram", image.suite.name()));
+    let snapshot = Snapshot { memory, disk: place.join("disk.qcow2"), state: place.join("state") };
+    if !(snapshot.state.exists() && snapshot.memory.exists()) {
+        take(image, &snapshot).with_context(|| format!("the first boot of {}", image.suite.name()))?;
+    }
+    Ok(snapshot)
+}
+
+/// Boots, waits until nothing happens any more, and keeps memory and state.
+fn take(image: &Image, snapshot: &Snapshot) -> Result<()> {
+    for file in [&snapshot.memory, &snapshot.disk, &snapshot.state] {
+        if file.exists() {
+            fs::remove_file(file)?;
+        }
+    }
+    overlay(&image.disk, "raw", &snapshot.disk)?;
+    let directory = tempfile::Builder::new().prefix("provision-vm-").tempdir()?;
+    let name = format!("boot-{}", image.suite.name());
+    let mut machine = Machine::start(image, directory, &snapshot.disk, &snapshot.memory, true, &name)?;
+    machine.agent = Channel::agent(&machine.directory.path().join("agent"), BOOT)?;
+    machine.run(
+        "systemctl is-system-running --wait >/dev/null; systemctl --failed --no-legend; sync; sleep 2",
+    )?;
+    let mut monitor = machine.monitor()?;
+    monitor.command("stop", json!({}))?;
+    let capability = json!({ "capabilities": [{ "capability": "x-ignore-shared", "state": true }] });
+    monitor.command("migrate-set-capabilities", capability)?;
+    let part = snapshot.state.with_extension("part");
+    monitor.command("migrate", json!({ "uri": format!("exec:cat > {}", part.display()) }))?;
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        match monitor.command("query-migrate", json!({}))?["status"].as_str() {
+            Some("completed") => break,
+            Some("failed") => bail!("QEMU could not save the state"),
+            _ if Instant::now() > until => bail!("QEMU took more than a minute to save the state"),
+            _ => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+    // The monitor may close the connection before it answers.
+    let _ = monitor.command("quit", json!({}));
+    machine.qemu.wait()?;
+    fs::rename(part, &snapshot.state)?;
+    Ok(())
+}

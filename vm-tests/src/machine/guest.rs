@@ -1,0 +1,156 @@
+//! Commands and files in a guest, through its agent: it works without network, sshd, or a shell of ours.
+
+use std::fs;
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::{Value, json};
+
+use super::{CARRIER_MIB, Machine};
+use crate::run::checked;
+
+/// The longest command of any test, under software emulation.
+const LIMIT: Duration = Duration::from_secs(900);
+
+/// How a command in the guest ended.
+#[derive(Debug, Clone)]
+pub struct Ran {
+    /// The command.
+    pub command: String,
+    /// Its exit status.
+    pub status: i64,
+    /// What it wrote to both streams, in order.
+    pub output: String,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Machine {
+    /// Runs a shell command; anything but success is an error with its output.
+    pub fn run(&mut self, command: &str) -> Result<String> {
+        let ran = self.try_run(command)?;
+        if ran.status != 0 {
+            self.failed = true;
+            bail!("in the guest: {command}\nexit status {}\n{}", ran.status, ran.output);
+        }
+        Ok(ran.output)
+    }
+
+    /// Runs a shell command, however it ends.
+    pub fn try_run(&mut self, command: &str) -> Result<Ran> {
+        self.watch(command, &mut |_| ())
+    }
+
+    /// Runs a shell command, and shows what it writes while it writes it.
+    pub fn watch(&mut self, command: &str, show: &mut dyn FnMut(&str)) -> Result<Ran> {
+        let begun = Instant::now();
+        // Its output goes to a file that is read from where it was left: the agent itself hands over only the whole.
+        let script = format!(
+            "export HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8; \
+             cd /root; rm -f /run/test-status; ( {command}\n) >/run/test-output 2>&1 </dev/null; \
+             echo $? >/run/test-status.new; mv /run/test-status.new /run/test-status"
+        );
+        self.execute("/bin/sh", &["-c", "rm -f /run/test-status; : >/run/test-output"])?;
+        let arguments = json!({ "path": "/bin/sh", "arg": ["-c", script], "capture-output": false });
+        self.agent.command("guest-exec", arguments)?;
+        let mut output = String::new();
+        loop {
+            let (_, status) = self.execute("/bin/sh", &["-c", "cat /run/test-status 2>/dev/null || true"])?;
+            let from = format!("tail -c +{} /run/test-output", output.len() + 1);
+            let (_, more) = self.execute("/bin/sh", &["-c", &from])?;
+            if !more.is_empty() {
+                show(&more);
+                output.push_str(&more);
+            }
+            if let Ok(status) = status.trim().parse() {
+                return Ok(Ran { command: command.to_owned(), status, output, took: begun.elapsed() });
+            }
+            if begun.elapsed() > LIMIT {
+                self.failed = true;
+                bail!("in the guest: {command}\nnot ended after {} s\n{output}", LIMIT.as_secs());
+            }
+            std::thread::sleep(Duration::from_millis(150));
+        }
+    }
+
+    /// Runs a program by the agent itself: exit status and standard output.
+    fn execute(&mut self, path: &str, arguments: &[&str]) -> Result<(i64, String)> {
+        let started = self
+            .agent
+            .command("guest-exec", json!({ "path": path, "arg": arguments, "capture-output": true }))?;
+        let pid = &started["pid"];
+        loop {
+            let status = self.agent.command("guest-exec-status", json!({ "pid": pid }))?;
+            if status["exited"] == Value::Bool(true) {
+                let output = BASE64.decode(status["out-data"].as_str().unwrap_or_default())?;
+                let code = status["exitcode"].as_i64().unwrap_or(-1);
+                return Ok((code, String::from_utf8_lossy(&output).into_owned()));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Carries a directory of this machine into the guest, as a tar archive on a disk of its own.
+    pub fn push(&mut self, from: &Path, to: &str) -> Result<()> {
+        let archive = checked_bytes(
+            Command::new("tar")
+                .args(["--create", "--sparse", "--owner=0", "--group=0", "-C"])
+                .arg(from)
+                .arg("."),
+        )?;
+        let room = usize::try_from(CARRIER_MIB << 20)?;
+        if archive.len() > room {
+            bail!("{} is larger than the {CARRIER_MIB} MiB that can be carried in", from.display());
+        }
+        let mut carrier = fs::OpenOptions::new().write(true).open(self.directory.path().join("carrier"))?;
+        carrier.seek(SeekFrom::Start(0))?;
+        carrier.write_all(&archive)?;
+        carrier.sync_all()?;
+        self.run(&format!(
+            "mkdir -p {to} && blockdev --flushbufs /dev/vdb && tar --extract --file /dev/vdb --directory {to}"
+        ))
+        .with_context(|| format!("carrying {} into the guest", from.display()))
+        .map(drop)
+    }
+
+    /// Keeps what explains a failure: journal, units, and where to find it all.
+    pub(super) fn collect_evidence(&mut self) {
+        let asked = [
+            ("journal.log", "journalctl --no-pager --boot | tail -n 3000"),
+            ("units.log", "systemctl --no-pager --all list-units; systemctl --no-pager --failed"),
+            (
+                "provision.log",
+                "cat /var/lib/provision/generations/*/report.json /var/lib/provision/journal.ndjson",
+            ),
+            ("podman.log", "podman ps --all; podman images; podman info"),
+        ];
+        for (name, command) in asked {
+            let text = match self.try_run(command) {
+                Ok(ran) => ran.output,
+                Err(error) => format!("{error:#}"),
+            };
+            // Evidence that can't be written must not hide the failure it is about.
+            let _ = fs::write(self.evidence.join(name), text);
+        }
+        say(&format!("evidence: {}", self.evidence.display()));
+    }
+}
+
+fn checked_bytes(command: &mut Command) -> Result<Vec<u8>> {
+    let output = command.output()?;
+    if !output.status.success() {
+        // Once more for the words.
+        checked(command)?;
+    }
+    Ok(output.stdout)
+}
+
+#[expect(clippy::print_stderr, reason = "whoever reads the failure has to find it")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}

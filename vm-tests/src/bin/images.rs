@@ -1,10 +1,11 @@
-//! Builds the guest images that are not there yet; `cargo verify` runs it beside the compiler.
+//! Builds the guest images and snapshots that are not there yet; `cargo verify` runs it beside the compiler.
 
 #![expect(clippy::print_stdout, reason = "people wait for it")]
 
 use std::time::Instant;
 
 use vm_tests::image::{Suite, image};
+use vm_tests::machine::Machine;
 
 fn main() -> anyhow::Result<()> {
     vm_tests::needs::install()?;
@@ -15,7 +16,10 @@ fn main() -> anyhow::Result<()> {
     {
         let begun = Instant::now();
         image(suite)?;
-        println!("{}: {} s", suite.name(), begun.elapsed().as_secs());
+        let built = begun.elapsed().as_secs();
+        let mut machine = Machine::fresh(suite, "warm-up")?;
+        let name = machine.run("uname -r")?;
+        println!("{} ({}): image {built} s, all {} s", suite.name(), name.trim(), begun.elapsed().as_secs());
     }
     Ok(())
 }

@@ -1,0 +1,1 @@
+//! Real servers, started for one test and stopped with it.

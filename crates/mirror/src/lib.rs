@@ -17,5 +17,5 @@ pub use error::{Error, Result};
 pub use event::{Event, Listener};
 pub use expand::{Image, Selection, Work, expand};
 pub use media::{Media, Root};
-pub use mirror_set::{Kind, MirrorSet, Redirect, instructions, registries_conf};
+pub use mirror_set::{Kind, MirrorSet, Redirect, instructions};
 pub use payload::{Component, Payload};

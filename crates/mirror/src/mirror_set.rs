@@ -1,4 +1,4 @@
-//! Mirror sets: the cluster resources, and the drop-in of registries.conf, that redirect pulls to the mirror.
+//! Mirror sets: the cluster resources that redirect pulls to the mirror.
 //!
 //! Sources are sorted and nothing depends on time, so that the text changes only when the meaning does: each change
 //! of such a resource restarts nodes.
@@ -46,6 +46,16 @@ impl MirrorSet {
         Self { redirects: redirects.into_iter().collect() }
     }
 
+    /// The redirects, sorted.
+    pub fn redirects(&self) -> impl Iterator<Item = Redirect> + '_ {
+        self.redirects.iter().cloned()
+    }
+
+    /// Whether nothing is redirected.
+    pub fn is_empty(&self) -> bool {
+        self.redirects.is_empty()
+    }
+
     fn list(&self, indent: &str) -> String {
         let mut text = String::new();
         for Redirect { source, mirror } in &self.redirects {
@@ -81,19 +91,6 @@ pub fn instructions(set: &MirrorSet, kind: Kind) -> String {
         set.list(""),
         set.resource(kind, "example")
     )
-}
-
-/// A drop-in for `/etc/containers/registries.conf.d` (containers-registries.conf(5)) with the same meaning.
-pub fn registries_conf(set: &MirrorSet) -> String {
-    let mut text = String::new();
-    for Redirect { source, mirror } in &set.redirects {
-        let _ = write!(
-            text,
-            "[[registry]]\nlocation = \"{source}\"\n\n[[registry.mirror]]\nlocation = \"{mirror}\"\n\
-             pull-from-mirror = \"digest-only\"\n\n"
-        );
-    }
-    text
 }
 
 #[cfg(test)]
@@ -144,8 +141,8 @@ spec:
         let redirect = |source: &str| Redirect { source: source.into(), mirror: "m/x".into() };
         let one = MirrorSet::new([redirect("b/b"), redirect("a/a"), redirect("b/b")]);
         assert_eq!(one, MirrorSet::new([redirect("a/a"), redirect("b/b")]));
-        let text = registries_conf(&one);
+        let text = one.resource(Kind::Idms, "x");
         assert!(text.find("a/a").unwrap() < text.find("b/b").unwrap());
-        assert_eq!(text.matches("[[registry]]").count(), 2);
+        assert_eq!(text.matches("source: ").count(), 2);
     }
 }

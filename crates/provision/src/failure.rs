@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use provision_converge::{Aftermath, Error as ConvergeError, Failure as ApplyFailure};
 use provision_host::Error as HostError;
+use provision_oci::ClientError;
 
 use crate::exit::Exit;
 
@@ -124,6 +125,58 @@ impl From<ApplyFailure> for Failure {
 impl From<provision_profile::Error> for Failure {
     fn from(error: provision_profile::Error) -> Self {
         Self::because(Exit::Usage, &error)
+    }
+}
+
+impl From<provision_mirror::Error> for Failure {
+    fn from(error: provision_mirror::Error) -> Self {
+        let failure = Self::because(Exit::Failed, &error);
+        match registry_error(&error) {
+            Some(error) => failure.with_registry_hint(error),
+            None => failure,
+        }
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Self::because(Exit::Failed, &error).with_registry_hint(&error)
+    }
+}
+
+impl From<provision_oci::Error> for Failure {
+    fn from(error: provision_oci::Error) -> Self {
+        Self::because(Exit::Failed, &error)
+    }
+}
+
+/// The registry's part in an error, if it has one.
+fn registry_error(error: &provision_mirror::Error) -> Option<&ClientError> {
+    match error {
+        provision_mirror::Error::Registry(error) => Some(error),
+        provision_mirror::Error::Copy { source, .. } => registry_error(source),
+        _ => None,
+    }
+}
+
+impl Failure {
+    fn with_registry_hint(self, error: &ClientError) -> Self {
+        match error {
+            ClientError::Unauthorized { registry, .. } => self.hint(format!(
+                "provision pull-secret check shows which credentials there are for {registry}"
+            )),
+            ClientError::Untrusted { registry, .. } => self.hint(format!(
+                "give its authority with --certificate-authority, or install it on this host; \
+                 the certificate has to be for the name {registry} is called by"
+            )),
+            ClientError::Tls { .. } => {
+                self.hint("if the registry speaks plain HTTP, and only on this machine, add --plain-http")
+            }
+            ClientError::Connect { registry, .. } => self
+                .hint(format!("is the registry running, and does its name resolve? getent hosts {registry}")),
+            ClientError::NotFound { .. } => self.hint("check repository and tag for typing errors"),
+            _ => self,
+        }
     }
 }
 

@@ -23,6 +23,8 @@ pub fn run(global: &Global, args: &ProfileArgs, output: Option<&Path>) -> Result
     if global.json {
         let mut json = show::plan_json(&engine, &desired, &plan)?;
         json["made"] = serde_json::json!(makings);
+        // What the plan was made from: with it the same plan can be made elsewhere.
+        json["facts"] = serde_json::json!(intent.facts);
         out::json(&json);
     } else {
         for making in &makings {

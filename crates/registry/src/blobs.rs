@@ -28,7 +28,9 @@ impl Registry {
         let opened = self.store.open_blob(digest).await.map_err(|e| Refusal::fault(&e))?;
         let (mut file, size) = opened.ok_or_else(unknown)?;
         let whole = range::Asked::Part { start: 0, length: size };
-        let part = match asked.header(&RANGE).map(|header| range::asked(header, size)) {
+        // A range is defined for GET alone (RFC 9110, section 14.2).
+        let wanted = asked.header(&RANGE).filter(|_| asked.method == Method::GET);
+        let part = match wanted.map(|header| range::asked(header, size)) {
             Some(range::Asked::Unsatisfiable) => {
                 let words = format!("{digest} has {size} bytes");
                 let refusal = Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, Code::SizeInvalid, words);

@@ -16,6 +16,7 @@ mod body;
 mod config;
 mod error;
 mod event;
+mod inbound;
 mod listing;
 mod manifests;
 mod range;

@@ -11,6 +11,7 @@ use crate::body::{self, Body};
 use crate::config::{Config, Limits};
 use crate::error::Error;
 use crate::event::Listener;
+use crate::inbound::Inbound;
 use crate::refusal::{Code, Refusal};
 use crate::route::{Route, route};
 use crate::session::Sessions;
@@ -36,7 +37,7 @@ pub(crate) struct Asked {
     pub(crate) method: Method,
     pub(crate) query: Option<String>,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Incoming,
+    pub(crate) body: Inbound,
 }
 
 impl Asked {
@@ -65,6 +66,7 @@ impl Registry {
         users: Option<&Users>,
     ) -> Result<Reply, Refusal> {
         let (head, body) = request.into_parts();
+        let body = Inbound::new(body, &head.headers);
         let route = route(head.uri.path());
         if let Ok(Route::Health) = route {
             return self.health(&head.method).await;

@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -20,6 +21,7 @@ use openssl::ssl::{Ssl, SslAcceptor};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_openssl::SslStream;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::error::Error;
@@ -38,6 +40,8 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let events: Listener = Arc::new(on_event);
+    // Before the files are read: what changes meanwhile is seen as changed.
+    let mut seen = stamps(&config);
     let server = Arc::new(Server::load(&config, events.clone()).await?);
     let refused = |source| Error::Listen { address: config.listen, source };
     let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
@@ -46,7 +50,6 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     let mut reload = tokio::time::interval(config.limits.reload);
     let mut expire = tokio::time::interval((config.limits.upload / 4).max(Duration::from_millis(50)));
-    let mut seen = stamps(&config);
     tokio::pin!(shutdown);
     loop {
         tokio::select! {
@@ -66,6 +69,7 @@ pub async fn serve(
         }
     }
     drop(listener);
+    server.stopping.cancel();
     // What has not ended by then is cut off: an unfinished upload can be resumed, nothing stored is half.
     let _ = tokio::time::timeout(config.limits.shutdown, graceful.shutdown()).await;
     server.registry.close().await;
@@ -80,6 +84,8 @@ struct Server {
     users: RwLock<Option<Arc<Users>>>,
     events: Listener,
     idle: Duration,
+    /// Ends what is no request yet.
+    stopping: CancellationToken,
 }
 
 impl Server {
@@ -93,6 +99,7 @@ impl Server {
             users: RwLock::new(users.map(Arc::new)),
             events,
             idle: config.limits.idle,
+            stopping: CancellationToken::new(),
         })
     }
 
@@ -122,14 +129,21 @@ impl Server {
     async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
         // Answers are written whole; waiting for more to send only delays small ones.
         let _ = stream.set_nodelay(true);
+        // A client that is gone, or reads no further, would hold its connection for ever.
+        let idle = u32::try_from(self.idle.as_millis()).unwrap_or(u32::MAX);
+        let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, idle);
         let acceptor = self.tls.read().unwrap_or_else(PoisonError::into_inner).clone();
         let ended = match acceptor {
             None => self.clone().http(stream, peer, watcher).await,
-            Some(acceptor) => match tokio::time::timeout(self.idle, handshake(&acceptor, stream)).await {
-                Ok(Ok(stream)) => self.clone().http(stream, peer, watcher).await,
-                Ok(Err(cause)) => Err(cause),
-                Err(_) => Err("no TLS handshake in time".to_owned()),
-            },
+            Some(acceptor) => {
+                let timed = tokio::time::timeout(self.idle, handshake(&acceptor, stream));
+                match self.stopping.run_until_cancelled(timed).await {
+                    Some(Ok(Ok(stream))) => self.clone().http(stream, peer, watcher).await,
+                    Some(Ok(Err(cause))) => Err(cause),
+                    Some(Err(_)) => Err("no TLS handshake in time".to_owned()),
+                    None => Ok(()),
+                }
+            }
         };
         if let Err(cause) = ended {
             (self.events)(Event::Broken { peer, cause });
@@ -209,14 +223,17 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 /// How the files of the configuration looked when they were last read.
 #[derive(PartialEq, Eq)]
 struct Stamps {
-    tls: Vec<Option<(SystemTime, u64)>>,
-    htpasswd: Option<(SystemTime, u64)>,
+    tls: Vec<Option<Stamp>>,
+    htpasswd: Option<Stamp>,
 }
+
+/// Time of the last change, length, and inode: another file may have been renamed to the path.
+type Stamp = (SystemTime, u64, u64);
 
 fn stamps(config: &Config) -> Stamps {
     let stamp = |path: &PathBuf| {
         let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.modified().ok()?, metadata.len()))
+        Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
     };
     let tls = config.tls.iter().flat_map(|files| [stamp(&files.certificate), stamp(&files.key)]).collect();
     Stamps { tls, htpasswd: config.htpasswd.as_ref().and_then(stamp) }

@@ -7,10 +7,10 @@ use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderName, LOCATION, RANGE};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use provision_oci::{Digest, Error as StoreError, Repository, Upload};
 
 use crate::event::Event;
+use crate::inbound::Inbound;
 use crate::range;
 use crate::refusal::{Code, Refusal};
 use crate::registry::{Asked, CONTENT_DIGEST, Registry, Reply, empty};
@@ -83,16 +83,19 @@ impl Registry {
         let mut turn = self.turn(name, id).await?;
         self.append(name, id, &mut turn, asked).await?;
         let upload = turn.upload.take().ok_or_else(|| unknown(name, id))?;
+        let committed = self.commit(name, upload, &digest).await;
+        // Not before: another request would open the file anew, and write to what is a blob by then.
         self.sessions.forget(id);
-        self.commit(name, upload, &digest).await
+        committed
     }
 
     /// DELETE: never mind.
     pub(crate) async fn cancel_upload(&self, name: &Repository, id: &str) -> Result<Reply, Refusal> {
         let mut turn = self.turn(name, id).await?;
         let upload = turn.upload.take().ok_or_else(|| unknown(name, id))?;
+        let aborted = upload.abort().await;
         self.sessions.forget(id);
-        upload.abort().await.map_err(|e| Refusal::fault(&e))?;
+        aborted.map_err(|e| Refusal::fault(&e))?;
         Ok(empty(StatusCode::NO_CONTENT, []))
     }
 
@@ -150,8 +153,8 @@ impl Registry {
             if refusal.status.is_server_error()
                 && let Some(upload) = turn.upload.take()
             {
-                self.sessions.forget(id);
                 self.discard(upload).await;
+                self.sessions.forget(id);
             }
             return Err(refusal);
         }
@@ -162,7 +165,7 @@ impl Registry {
     async fn receive(
         &self,
         upload: &mut Upload,
-        mut body: Incoming,
+        mut body: Inbound,
         limit: Option<u64>,
     ) -> Result<(), Refusal> {
         let mut left = limit.unwrap_or(u64::MAX);

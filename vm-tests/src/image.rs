@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
+use crate::apt::mirror;
 use crate::run::{checked, run, short_hash, target};
 
 mod initrd;
@@ -118,25 +119,6 @@ fn lock(place: &Path) -> Result<fs::File> {
     let file = fs::File::create(place.join("lock"))?;
     file.lock()?;
     Ok(file)
-}
-
-/// The mirror that this machine's apt uses.
-fn mirror() -> Result<String> {
-    let mut files = vec![PathBuf::from("/etc/apt/sources.list")];
-    let folder = Path::new("/etc/apt/sources.list.d");
-    files.extend(fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()));
-    for file in files.iter().filter(|file| file.is_file()) {
-        for line in fs::read_to_string(file).unwrap_or_default().lines() {
-            let is_source = line.starts_with("URIs:") || line.starts_with("deb ");
-            let uri = line
-                .split_whitespace()
-                .find(|word| word.contains("://") && word.trim_end_matches('/').ends_with("/debian"));
-            if let (true, Some(uri)) = (is_source, uri) {
-                return Ok(uri.to_owned());
-            }
-        }
-    }
-    bail!("no Debian mirror found in /etc/apt: guest images are made of Debian packages")
 }
 
 fn build(suite: Suite, mirror: &str, place: &Path) -> Result<()> {

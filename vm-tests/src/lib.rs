@@ -3,6 +3,7 @@
 //! Everything is QEMU with software emulation; nothing here needs KVM, a network, or more than two cores.
 
 pub mod act;
+pub mod apt;
 pub mod binary;
 pub mod host_state;
 pub mod image;

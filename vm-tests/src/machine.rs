@@ -36,7 +36,8 @@ pub struct Machine {
     pub ssh_port: u16,
     directory: tempfile::TempDir,
     qemu: Child,
-    agent: Channel,
+    /// None as long as the guest does not run. QEMU takes one connection at a time.
+    agent: Option<Channel>,
     failed: bool,
     kept: bool,
 }
@@ -65,7 +66,7 @@ impl Machine {
         let disk = directory.path().join("disk.qcow2");
         overlay(&snapshot.disk, "qcow2", &disk)?;
         let mut machine = Self::start(image, directory, &disk, &snapshot.memory, false, name)?;
-        machine.agent = machine.resume(snapshot)?;
+        machine.agent = Some(machine.resume(snapshot)?);
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         machine.run(&format!("date --utc --set @{now} >/dev/null"))?;
         Ok(machine)
@@ -110,17 +111,13 @@ impl Machine {
         let log = fs::File::create(evidence.join("qemu.log"))?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let qemu = command.spawn().context("cannot start qemu-system-x86_64 (through setpriv)")?;
-        // Connected once more when the guest runs; QEMU makes the socket before that.
-        let agent =
-            Channel::open(&directory.path().join("agent"), "the guest's agent", Duration::from_secs(20))
-                .with_context(|| fs::read_to_string(evidence.join("qemu.log")).unwrap_or_default())?;
         Ok(Self {
             suite: image.suite,
             evidence,
             ssh_port,
             directory,
             qemu,
-            agent,
+            agent: None,
             failed: false,
             kept: false,
         })
@@ -211,18 +208,18 @@ fn qemu(
 
 /// QEMU 7.2's emulation of CX16 broke Debian 13's kernel; newer ones are whole.
 fn cpu() -> &'static str {
-    if version().starts_with("7.") { "max,-cx16" } else { "max" }
+    if qemu_version().starts_with("7.") { "max,-cx16" } else { "max" }
 }
 
-/// QEMU's version, such as `10.0.2`.
-fn version() -> String {
+/// QEMU's version, such as `10.0.2`; empty when there is no QEMU.
+pub fn qemu_version() -> String {
     let text = run("qemu-system-x86_64", &["--version"]).unwrap_or_default();
     text.split_whitespace().nth(3).unwrap_or_default().to_owned()
 }
 
 /// The snapshot of an image: made by booting it once.
 fn snapshot(image: &Image) -> Result<Snapshot> {
-    let recipe = format!("{} {MEMORY_MIB} {CARRIER_MIB} {} 1", image.key, version());
+    let recipe = format!("{} {MEMORY_MIB} {CARRIER_MIB} {} 1", image.key, qemu_version());
     let key = short_hash(&recipe);
     let place = target().join("snapshots").join(format!("{}-{key}", image.suite.name()));
     fs::create_dir_all(&place)?;
@@ -248,7 +245,7 @@ fn take(image: &Image, snapshot: &Snapshot) -> Result<()> {
     let directory = tempfile::Builder::new().prefix("provision-vm-").tempdir()?;
     let name = format!("boot-{}", image.suite.name());
     let mut machine = Machine::start(image, directory, &snapshot.disk, &snapshot.memory, true, &name)?;
-    machine.agent = Channel::agent(&machine.directory.path().join("agent"), BOOT)?;
+    machine.agent = Some(Channel::agent(&machine.directory.path().join("agent"), BOOT)?);
     machine.run(
         "systemctl is-system-running --wait >/dev/null; systemctl --failed --no-legend; sync; sleep 2",
     )?;

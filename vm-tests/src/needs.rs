@@ -1,11 +1,11 @@
 //! The packages that demo and verification want on the build machine; installs them, or says the one command that does.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
 
-use crate::run::{checked, run};
+use crate::apt::{Apt, has_backports};
+use crate::machine::qemu_version;
 
 /// Packages, and a file that is there once they are installed.
 const PACKAGES: [(&str, &str); 17] = [
@@ -28,56 +28,49 @@ const PACKAGES: [(&str, &str); 17] = [
     ("docker-registry", "/usr/bin/docker-registry"),
 ];
 
-/// Debian 12's own QEMU (7.2) is good enough for its guests; Debian 13's kernel panicked in it with `-cpu max`.
-const BACKPORTS: &str = "bookworm-backports";
+/// The two packages of QEMU; both are of one version.
+const QEMU: [&str; 2] = ["qemu-system-x86", "qemu-utils"];
 
 /// Installs what is missing, and says so before.
 pub fn install() -> Result<()> {
-    let missing: Vec<&str> =
+    let mut missing: Vec<&str> =
         PACKAGES.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(package, _)| *package).collect();
-    if missing.is_empty() {
+    // Debian 12's own QEMU (7.2) panics Debian 13's kernel.
+    let newer =
+        has_backports() && (missing.iter().any(|name| QEMU.contains(name)) || is_old(&qemu_version()));
+    if newer {
+        missing.retain(|package| !QEMU.contains(package));
+    }
+    if missing.is_empty() && !newer {
         return Ok(());
     }
     let list = missing.join(" ");
-    let sudo = match (is_root(), has_sudo()) {
-        (true, _) => &[][..],
-        (false, true) => &["sudo", "-n"],
-        (false, false) => bail!(
-            "these packages are missing: {list}\nhint: install them with\n    \
-             sudo apt-get update && sudo apt-get install --yes --no-install-recommends {list}"
-        ),
+    let Some(apt) = Apt::new() else {
+        bail!("packages are missing, and only root can install them\nhint: {}", by_hand(&list, newer));
     };
-    say(&format!("installing with apt-get: {list}"));
-    apt(sudo, &["update"])?;
-    let qemu = missing.contains(&"qemu-system-x86") && has_backports();
-    for package in
-        ["qemu-system-x86", "qemu-utils"].iter().filter(|package| qemu && missing.contains(package))
-    {
-        apt(sudo, &["install", "--yes", "--no-install-recommends", "-t", BACKPORTS, package])?;
+    if !missing.is_empty() {
+        say(&format!("installing with apt-get: {list}"));
+        apt.install(&missing)?;
     }
-    let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
-    arguments.extend(missing.iter().filter(|package| !(qemu && package.starts_with("qemu"))));
-    apt(sudo, &arguments)
+    if newer {
+        say(&format!("installing with apt-get from backports: {}", QEMU.join(" ")));
+        apt.install_from_backports(&QEMU)?;
+    }
+    Ok(())
 }
 
-fn apt(sudo: &[&str], arguments: &[&str]) -> Result<()> {
-    let words: Vec<&str> =
-        sudo.iter().copied().chain(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]).collect();
-    checked(Command::new(words[0]).args(&words[1..]).args(arguments)).map(drop)
+/// The one command that installs everything.
+fn by_hand(list: &str, newer: bool) -> String {
+    let mut packages = list.to_owned();
+    if newer {
+        packages.extend(QEMU.map(|package| format!(" {package}/bookworm-backports")));
+    }
+    let first = if newer { "add bookworm-backports to apt's sources, then " } else { "" };
+    format!("{first}sudo apt-get update && sudo apt-get install --yes --no-install-recommends {packages}")
 }
 
-fn is_root() -> bool {
-    run("id", &["-u"]).is_ok_and(|id| id.trim() == "0")
-}
-
-fn has_sudo() -> bool {
-    let asked = Command::new("sudo").args(["-n", "true"]).stderr(Stdio::null()).status();
-    asked.is_ok_and(|status| status.success())
-}
-
-/// Whether apt knows a newer QEMU in the backports.
-fn has_backports() -> bool {
-    run("apt-cache", &["madison", "qemu-system-x86"]).is_ok_and(|text| text.contains(BACKPORTS))
+fn is_old(version: &str) -> bool {
+    version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_none_or(|major| major < 8)
 }
 
 #[expect(clippy::print_stderr, reason = "people wait for apt")]

@@ -12,10 +12,13 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use super::{CARRIER_MIB, Machine};
+use crate::qmp::Channel;
 use crate::run::checked;
 
 /// The longest command of any test, under software emulation.
 const LIMIT: Duration = Duration::from_secs(900);
+/// A guest that failed may be too sick to answer.
+const EVIDENCE_LIMIT: Duration = Duration::from_secs(60);
 
 /// How a command in the guest ended.
 #[derive(Debug, Clone)]
@@ -48,51 +51,69 @@ impl Machine {
 
     /// Runs a shell command, and shows what it writes while it writes it.
     pub fn watch(&mut self, command: &str, show: &mut dyn FnMut(&str)) -> Result<Ran> {
+        self.run_within(LIMIT, command, show)
+    }
+
+    fn run_within(&mut self, limit: Duration, command: &str, show: &mut dyn FnMut(&str)) -> Result<Ran> {
         let begun = Instant::now();
         // Its output goes to a file that is read from where it was left: the agent itself hands over only the whole.
         let script = format!(
             "export HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8; \
-             cd /root; rm -f /run/test-status; ( {command}\n) >/run/test-output 2>&1 </dev/null; \
+             cd /root; ( {command}\n) >/run/test-output 2>&1 </dev/null; \
              echo $? >/run/test-status.new; mv /run/test-status.new /run/test-status"
         );
-        self.execute("/bin/sh", &["-c", "rm -f /run/test-status; : >/run/test-output"])?;
+        self.execute("rm -f /run/test-status; : >/run/test-output")?;
         let arguments = json!({ "path": "/bin/sh", "arg": ["-c", script], "capture-output": false });
-        self.agent.command("guest-exec", arguments)?;
-        let mut output = String::new();
+        self.agent()?.command("guest-exec", arguments)?;
+        let (mut output, mut pending) = (String::new(), Vec::new());
+        let mut read = 0;
         loop {
-            let (_, status) = self.execute("/bin/sh", &["-c", "cat /run/test-status 2>/dev/null || true"])?;
-            let from = format!("tail -c +{} /run/test-output", output.len() + 1);
-            let (_, more) = self.execute("/bin/sh", &["-c", &from])?;
-            if !more.is_empty() {
-                show(&more);
-                output.push_str(&more);
+            // The status first: once it is there, nothing more is written.
+            let poll = format!(
+                "printf '%s\\n' \"$(cat /run/test-status 2>/dev/null)\"; tail -c +{} /run/test-output",
+                read + 1
+            );
+            let answer = self.execute(&poll)?;
+            let line = answer.iter().position(|byte| *byte == b'\n').unwrap_or(answer.len());
+            let status = String::from_utf8_lossy(&answer[..line]).trim().parse();
+            let more = answer.get(line + 1..).unwrap_or_default();
+            read += more.len();
+            pending.extend_from_slice(more);
+            let whole = if status.is_ok() { pending.len() } else { whole_characters(&pending) };
+            if whole > 0 {
+                let text = String::from_utf8_lossy(&pending[..whole]).into_owned();
+                pending.drain(..whole);
+                show(&text);
+                output.push_str(&text);
             }
-            if let Ok(status) = status.trim().parse() {
+            if let Ok(status) = status {
                 return Ok(Ran { command: command.to_owned(), status, output, took: begun.elapsed() });
             }
-            if begun.elapsed() > LIMIT {
+            if begun.elapsed() > limit {
                 self.failed = true;
-                bail!("in the guest: {command}\nnot ended after {} s\n{output}", LIMIT.as_secs());
+                bail!("in the guest: {command}\nnot ended after {} s\n{output}", limit.as_secs());
             }
-            std::thread::sleep(Duration::from_millis(150));
+            std::thread::sleep(Duration::from_millis(100));
         }
     }
 
-    /// Runs a program by the agent itself: exit status and standard output.
-    fn execute(&mut self, path: &str, arguments: &[&str]) -> Result<(i64, String)> {
-        let started = self
-            .agent
-            .command("guest-exec", json!({ "path": path, "arg": arguments, "capture-output": true }))?;
+    /// Runs a script by the agent itself, and gives its standard output.
+    fn execute(&mut self, script: &str) -> Result<Vec<u8>> {
+        let agent = self.agent()?;
+        let arguments = json!({ "path": "/bin/sh", "arg": ["-c", script], "capture-output": true });
+        let started = agent.command("guest-exec", arguments)?;
         let pid = &started["pid"];
         loop {
-            let status = self.agent.command("guest-exec-status", json!({ "pid": pid }))?;
+            let status = agent.command("guest-exec-status", json!({ "pid": pid }))?;
             if status["exited"] == Value::Bool(true) {
-                let output = BASE64.decode(status["out-data"].as_str().unwrap_or_default())?;
-                let code = status["exitcode"].as_i64().unwrap_or(-1);
-                return Ok((code, String::from_utf8_lossy(&output).into_owned()));
+                return Ok(BASE64.decode(status["out-data"].as_str().unwrap_or_default())?);
             }
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    fn agent(&mut self) -> Result<&mut Channel> {
+        self.agent.as_mut().context("the guest does not run yet")
     }
 
     /// Carries a directory of this machine into the guest, as a tar archive on a disk of its own.
@@ -130,7 +151,7 @@ impl Machine {
             ("podman.log", "podman ps --all; podman images; podman info"),
         ];
         for (name, command) in asked {
-            let text = match self.try_run(command) {
+            let text = match self.run_within(EVIDENCE_LIMIT, command, &mut |_| ()) {
                 Ok(ran) => ran.output,
                 Err(error) => format!("{error:#}"),
             };
@@ -138,6 +159,14 @@ impl Machine {
             let _ = fs::write(self.evidence.join(name), text);
         }
         say(&format!("evidence: {}", self.evidence.display()));
+    }
+}
+
+/// How many bytes are whole characters; the last one may not have arrived in full.
+fn whole_characters(bytes: &[u8]) -> usize {
+    match std::str::from_utf8(bytes) {
+        Err(error) if error.error_len().is_none() => error.valid_up_to(),
+        _ => bytes.len(),
     }
 }
 

@@ -32,7 +32,7 @@ pub enum Event {
         status: StatusCode,
         /// Time to the head of the answer.
         took: Duration,
-        /// What went wrong inside the server, when the status is 5xx.
+        /// What the client was not told: what went wrong inside the server, or that the password was wrong.
         cause: Option<String>,
     },
     /// A connection ended early: handshake refused, client gone.

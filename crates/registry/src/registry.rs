@@ -75,7 +75,9 @@ impl Registry {
             let authorization = head.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
             if !users.admit(authorization).await {
                 let words = "user and password are required, and must be right";
-                let refusal = Refusal::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, words);
+                let mut refusal = Refusal::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, words);
+                // Every client asks without a password first; only a wrong one is worth the administrator's time.
+                refusal.cause = authorization.map(|_| "the user or the password is wrong".to_owned());
                 let refusal = refusal.with(WWW_AUTHENTICATE, "Basic realm=\"registry\"");
                 return Err(refusal.with(API_VERSION, "registry/2.0"));
             }

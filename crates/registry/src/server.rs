@@ -206,15 +206,26 @@ fn put<T>(slot: &RwLock<Option<T>>, value: T) {
 async fn handshake(acceptor: &SslAcceptor, stream: TcpStream) -> Result<SslStream<TcpStream>, String> {
     let ssl = Ssl::new(acceptor.context()).map_err(|error| error.to_string())?;
     let mut stream = SslStream::new(ssl, stream).map_err(|error| error.to_string())?;
-    Pin::new(&mut stream).accept().await.map_err(|error| with_causes(&error))?;
+    Pin::new(&mut stream).accept().await.map_err(|error| format!("TLS handshake: {}", reason(&error)))?;
     Ok(stream)
+}
+
+/// OpenSSL's reason without its place in OpenSSL's source, such as `tlsv1 alert unknown ca`: the client does not trust
+/// the certificate.
+fn reason(error: &openssl::ssl::Error) -> String {
+    let reason = error.ssl_error().and_then(|stack| stack.errors().first()?.reason());
+    reason.map_or_else(|| with_causes(error), str::to_owned)
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
-        text = format!("{text}: {cause}");
+        let words = cause.to_string();
+        // Some errors say their source themselves.
+        if !text.ends_with(&words) {
+            text = format!("{text}: {words}");
+        }
         next = cause.source();
     }
     text

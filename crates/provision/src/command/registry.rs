@@ -1,5 +1,6 @@
 //! `provision registry`: serve images from a directory. This is also what runs in the embedded registry's container.
 
+use std::error::Error as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -80,12 +81,18 @@ fn tell(json: bool, event: &Event) {
         }
         Event::Answered { peer, method, path, status, cause, .. } => {
             let read = matches!(method.as_str(), "GET" | "HEAD");
-            if !read || status.is_server_error() || status.as_u16() == 403 {
+            if !read || cause.is_some() {
                 let cause = cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
                 out::note(format!("{} {method} {path} {}{cause}", peer.ip(), status.as_u16()));
             }
         }
         Event::Broken { peer, cause } => out::note(format!("{} {cause}", peer.ip())),
+        Event::Reloaded { what } => out::note(format!("read the changed {what} again")),
+        Event::ReloadFailed { error } => {
+            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+            out::note(format!("goes on with what it has: {error}{cause}"));
+        }
+        Event::UploadExpired { id } => out::note(format!("dropped the upload {id}, which nobody continued")),
         other => out::note(format!("{other:?}")),
     }
 }

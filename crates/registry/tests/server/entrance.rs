@@ -12,6 +12,17 @@ async fn connect(site: &Site, trusted: &Authority, name: &str) -> Result<(), Str
     secure(stream, &trusted.certificate, name).await.map(drop)
 }
 
+/// Whether the server tells of something soon.
+async fn seen(site: &Site, words: &str) -> bool {
+    for _ in 0..100 {
+        if site.events.lock().unwrap().iter().any(|event| event.contains(words)) {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    false
+}
+
 #[tokio::test]
 async fn the_right_name_under_the_right_authority_and_nothing_else() {
     let site = Site::start().await;
@@ -20,6 +31,12 @@ async fn the_right_name_under_the_right_authority_and_nothing_else() {
     assert!(wrong_name.contains("certificate verify failed"), "{wrong_name}");
     let wrong_authority = connect(&site, &Authority::new("stranger"), "localhost").await.unwrap_err();
     assert!(wrong_authority.contains("certificate verify failed"), "{wrong_authority}");
+    // The administrator reads why, and not where in OpenSSL's source.
+    assert!(
+        seen(&site, "TLS handshake: tlsv1 alert unknown ca\"").await,
+        "{:?}",
+        site.events.lock().unwrap()
+    );
 }
 
 #[tokio::test]
@@ -71,6 +88,7 @@ async fn users_are_let_in_by_their_password() {
     assert_eq!(client.get("/healthz").await.verdict(), "200");
     let events = site.events.lock().unwrap().join("\n");
     assert!(!events.contains(PASSWORD) && !events.contains("Basic"), "{events}");
+    assert_eq!(events.matches("the user or the password is wrong").count(), 4, "{events}");
 }
 
 #[tokio::test]
@@ -98,25 +116,16 @@ async fn a_password_is_hashed_once_and_not_once_a_request() {
 #[tokio::test]
 async fn changed_files_are_read_again_and_broken_ones_are_not_taken() {
     let site = Site::start().await;
-    let seen = async |words: &str| {
-        for _ in 0..100 {
-            if site.events.lock().unwrap().iter().any(|event| event.contains(words)) {
-                return true;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        false
-    };
     let (certificate, key) = site.authority.issue(&["renewed.test"]);
     std::fs::write(site.path("server.crt"), certificate).unwrap();
-    assert!(seen("ReloadFailed").await, "certificate and key do not belong together now");
+    assert!(seen(&site, "ReloadFailed").await, "certificate and key do not belong together now");
     connect(&site, &site.authority, "localhost").await.unwrap();
     std::fs::write(site.path("server.key"), key).unwrap();
-    assert!(seen("Reloaded { what: \"certificate\" }").await);
+    assert!(seen(&site, "Reloaded { what: \"certificate\" }").await);
     connect(&site, &site.authority, "renewed.test").await.unwrap();
     assert!(connect(&site, &site.authority, "localhost").await.is_err());
     std::fs::write(site.path("htpasswd"), "").unwrap();
-    assert!(seen("Reloaded { what: \"htpasswd\" }").await);
+    assert!(seen(&site, "Reloaded { what: \"htpasswd\" }").await);
 }
 
 #[tokio::test]

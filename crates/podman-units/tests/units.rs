@@ -1,6 +1,8 @@
-//! Golden units per podman version, and systemd's own judgement of them.
+//! Golden units per podman version, and what systemd and podman's own generator say of them.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod generator;
 
 use std::process::Command;
 
@@ -40,9 +42,19 @@ fn registry() -> Container {
     }
 }
 
+/// Only what every container has.
+fn minimal() -> Container {
+    let (name, image) = ("registry".into(), "localhost/provision-registry:1".into());
+    Container { name, image, start_timeout: 90, stop_timeout: 10, ..Container::default() }
+}
+
 fn text(version: &str) -> String {
     let file = render(&registry(), Tier::of(version.parse().unwrap())).unwrap();
     format!("{}\n{}", file.path, file.text)
+}
+
+fn body(version: &str) -> String {
+    render(&registry(), Tier::of(version.parse().unwrap())).unwrap().text
 }
 
 #[test]
@@ -72,25 +84,53 @@ fn names_that_would_mean_something_else_are_refused() {
     assert!(render(&container, tier).unwrap_err().to_string().contains("image"));
 }
 
-/// systemd reads the plain unit without a complaint. What it says of programs that this machine lacks is not the
-/// unit's fault, so stand-ins are put where the unit looks for them.
-#[test]
-fn systemd_accepts_the_plain_unit() {
+/// What systemd says of a unit. Programs that this machine lacks are not the unit's fault, so a stand-in is put where
+/// it looks for podman.
+fn complaints(text: &str) -> String {
     let directory = tempfile::tempdir().unwrap();
-    let file = render(&registry(), Tier::of("4.3.1".parse().unwrap())).unwrap();
     let unit = directory.path().join("registry.service");
-    std::fs::write(&unit, file.text.replace("/usr/bin/podman", "/bin/true")).unwrap();
+    std::fs::write(&unit, text.replace("/usr/bin/podman", "/bin/true")).unwrap();
     let output = Command::new("systemd-analyze")
         .args(["verify", "--man=no"])
         .arg(&unit)
         .output()
         .unwrap_or_else(|error| panic!("systemd-analyze (package systemd) is needed: {error}"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    let ours: Vec<&str> = said.lines().filter(|line| line.contains("registry.service")).collect();
-    assert!(ours.is_empty(), "{said}");
+    // Complaints about other units of this machine are not ours.
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    said.lines().filter(|line| line.contains("registry.service")).collect::<Vec<_>>().join("\n")
+}
 
-    std::fs::write(&unit, file.text.replace("Type=notify", "Type=nonsense")).unwrap();
-    let output = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&unit).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("nonsense"), "systemd-analyze would not notice anything: {said}");
+#[test]
+fn systemd_accepts_the_plain_units() {
+    let tier = Tier::of("4.3.1".parse().unwrap());
+    for container in [registry(), minimal()] {
+        let file = render(&container, tier).unwrap();
+        assert_eq!(complaints(&file.text), "", "{}", file.text);
+        // It would say so if it were otherwise.
+        let nonsense = complaints(&file.text.replace("Type=notify", "Type=nonsense"));
+        assert!(nonsense.contains("nonsense"), "{nonsense}");
+    }
+}
+
+#[test]
+fn podman_accepts_the_quadlet_files_and_systemd_what_is_made_of_them() {
+    for version in ["4.4.0", "5.4.2"] {
+        for container in [registry(), minimal()] {
+            let file = render(&container, Tier::of(version.parse().unwrap())).unwrap();
+            let unit = generator::generate("registry.container", &file.text).unwrap();
+            assert_eq!(complaints(&unit), "", "{unit}");
+            assert!(unit.contains("/usr/bin/podman run --name registry "), "{unit}");
+        }
+        let unit = generator::generate("registry.container", body(version).as_str()).unwrap();
+        // The words of the command arrive as they were written: quotes, `%` and `$` are systemd's to read.
+        let command =
+            r#" localhost/provision-registry:1 registry serve --store /data --title "it's \"$$HOME\" 5%%""#;
+        assert!(unit.lines().any(|line| line.starts_with("ExecStart=") && line.ends_with(command)), "{unit}");
+        assert!(unit.contains(r#"--env "TZ=Europe/Vienna or so""#), "{unit}");
+        assert_eq!(unit.contains(" --pull never "), version == "5.4.2", "{unit}");
+        // It would say so if it did not know a key.
+        let unknown = body(version).replace("ReadOnly=", "ReadsOnly=");
+        let error = generator::generate("registry.container", &unknown).unwrap_err();
+        assert!(error.contains("ReadsOnly"), "{error}");
+    }
 }

@@ -8,7 +8,7 @@ use crate::apt::{Apt, has_backports};
 use crate::machine::qemu_version;
 
 /// Packages, and a file that is there once they are installed.
-const PACKAGES: [(&str, &str); 17] = [
+const PACKAGES: [(&str, &str); 21] = [
     ("qemu-system-x86", "/usr/bin/qemu-system-x86_64"),
     ("qemu-utils", "/usr/bin/qemu-img"),
     ("mmdebstrap", "/usr/bin/mmdebstrap"),
@@ -25,7 +25,12 @@ const PACKAGES: [(&str, &str); 17] = [
     ("libssl-dev", "/usr/include/openssl/ssl.h"),
     ("systemd", "/usr/bin/systemd-analyze"),
     ("skopeo", "/usr/bin/skopeo"),
+    ("podman", "/usr/bin/podman"),
     ("docker-registry", "/usr/bin/docker-registry"),
+    // The other family's tools, for tests of the code that calls them.
+    ("rpm", "/usr/bin/rpmbuild"),
+    ("dnf", "/usr/bin/dnf"),
+    ("createrepo-c", "/usr/bin/createrepo_c"),
 ];
 
 /// The two packages of QEMU; both are of one version.

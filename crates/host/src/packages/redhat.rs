@@ -18,15 +18,17 @@ pub(super) fn installed(host: &Host, names: &[String]) -> Result<BTreeMap<String
     if names.is_empty() {
         return Ok(parse_installed(&query.arg("--all").run()?.stdout));
     }
-    // The exit status is the number of names that are not installed, so it tells nothing about failures; those
-    // (a database that cannot be read) say so on standard error.
+    // The exit status is the number of names that are not installed, and warnings go to standard error: neither tells
+    // whether the query failed. It has not when there is an answer for each name.
     let query = query.arg("--").args(names);
     let command = query.command_line();
     let output = query.output()?;
-    if !output.success() && !output.stderr.trim().is_empty() {
-        return Err(output.into_error(command));
+    let found = parse_installed(&output.stdout);
+    let absent = parse_absent(&output.stdout);
+    match names.iter().all(|name| found.contains_key(name) || absent.contains(&name.as_str())) {
+        true => Ok(found),
+        false => Err(output.into_error(command)),
     }
-    Ok(parse_installed(&output.stdout))
 }
 
 /// Lines without a tab are `package x is not installed`. The keys that rpm lists as packages are not packages.
@@ -34,6 +36,12 @@ fn parse_installed(text: &str) -> BTreeMap<String, String> {
     let fields = text.lines().filter_map(|line| line.split_once('\t'));
     let packages = fields.filter(|(name, _)| *name != "gpg-pubkey");
     packages.map(|(name, version)| (name.to_owned(), without_epoch_0(version))).collect()
+}
+
+/// Lines like `package skopeo is not installed`.
+fn parse_absent(text: &str) -> Vec<&str> {
+    let rest = text.lines().filter_map(|line| line.strip_prefix("package "));
+    rest.filter_map(|rest| rest.strip_suffix(" is not installed")).collect()
 }
 
 pub(super) fn candidate(host: &Host, name: &str) -> Result<Option<String>> {
@@ -74,7 +82,8 @@ pub(super) fn remove(host: &Host, names: &[String]) -> Result<()> {
 
 /// What a removal would take along: rpm refuses what others need and says who they are.
 pub(super) fn would_remove(host: &Host, names: &[String]) -> Result<Vec<String>> {
-    let test = host.program("rpm").args(["--erase", "--test", "--"]).args(names);
+    // Several versions of one name (kernels) and several architectures go together, as they do with dnf.
+    let test = host.program("rpm").args(["--erase", "--test", "--allmatches", "--"]).args(names);
     let command = test.command_line();
     let output = test.output()?;
     let needed = parse_needed(&output.stderr);
@@ -114,6 +123,7 @@ mod tests {
         let found = parse_installed(text);
         assert_eq!(found.keys().collect::<Vec<_>>(), ["bash", "podman"]);
         assert_eq!((found["bash"].as_str(), found["podman"].as_str()), ("5.1.8-9.el9", "4:4.9.4-18.el9_4.1"));
+        assert_eq!(parse_absent(text), ["skopeo"]);
     }
 
     #[test]
@@ -135,8 +145,9 @@ mod tests {
     #[test]
     fn recorded_rpm_erase_test() {
         let text = "error: Failed dependencies:\n\tpodman is needed by (installed) cockpit-podman-84.1-1.el9.noarch\n\
-                    \tconmon >= 2 is needed by (installed) cri-o-1.30.0-2.el9.x86_64\n";
-        assert_eq!(parse_needed(text), ["cockpit-podman", "cri-o"]);
+                    \tconmon >= 2 is needed by (installed) cri-o-1.30.0-2.el9.x86_64\n\
+                    \tlibfoo is needed by (installed) podman-4:4.9.4-1.el9.noarch\n";
+        assert_eq!(parse_needed(text), ["cockpit-podman", "cri-o", "podman"]);
         assert_eq!(name_of("odd"), "odd");
     }
 
@@ -146,6 +157,7 @@ mod tests {
             parse_installed(&text);
             parse_candidate(&text, "podman");
             parse_needed(&text);
+            parse_absent(&text);
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Undoing is planning too: a failed or cut-off apply plans towards the generation before, with what it was
 //! about to do as what is recorded.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -189,7 +190,12 @@ impl<'a> Engine<'a> {
             let begun = Instant::now();
             self.save_step(number, step)?;
             self.journal.append(&Record::Intent { step: place })?;
-            let done = self.step(step)?;
+            let done = self.step(step).inspect_err(|error| {
+                if let Error::Conflict { .. } = error {
+                    // Should this not reach the disk, the resource counts as begun, as it would after a crash.
+                    let _ = self.journal.append(&Record::Refused { step: place });
+                }
+            })?;
             self.journal.append(&Record::Done { step: place })?;
             let milliseconds = begun.elapsed().as_millis();
             listener(&Event::Done { number: place, total, nothing: done, milliseconds });
@@ -308,14 +314,33 @@ impl<'a> Engine<'a> {
 
     /// Plans from what was attempted towards the generation before, and does it.
     fn undo(&self, number: u64, reason: &str, listener: Listener<'_>) -> Result<()> {
+        let begun = self.begun(number)?;
         self.journal.append(&Record::Undo { reason: reason.to_owned() })?;
         self.note_cut_off_packages()?;
         let before = self.recorded()?;
         let mut attempted = before.resources.clone();
-        attempted.extend(self.records.desired(number)?.resources);
+        let wanted = self.records.desired(number)?.resources;
+        attempted.extend(wanted.into_iter().filter(|(id, _)| begun.contains(id)));
         let plan = self.plan_from(&before, &attempted, &self.records.baseline()?)?;
         self.run(number, &plan, listener, &|| false)?;
         self.forget_baseline(&before)
+    }
+
+    /// The resources that steps of a run were begun for. What others did to the rest meanwhile is not ours to undo.
+    fn begun(&self, number: u64) -> Result<BTreeSet<ResourceId>> {
+        let steps = self.records.plan(number)?.steps;
+        let ids = |place: usize| steps.get(place.wrapping_sub(1)).map(|step| &step.ids).into_iter().flatten();
+        let mut begun = BTreeSet::new();
+        for record in self.journal.read()?.unwrap_or_default() {
+            match record {
+                Record::Intent { step } => begun.extend(ids(step).cloned()),
+                Record::Refused { step } => begun.retain(|id| !ids(step).any(|refused| refused == id)),
+                // The steps that follow are those of another plan.
+                Record::Undo { .. } => break,
+                Record::Begin { .. } | Record::Packages { .. } | Record::Done { .. } => {}
+            }
+        }
+        Ok(begun)
     }
 
     /// Packages that a transaction brought before it was cut off or failed.

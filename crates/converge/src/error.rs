@@ -76,7 +76,7 @@ pub enum Error {
         problem: String,
     },
     /// A generation that is asked for does not exist.
-    #[error("there is no generation {number}; there are {have}")]
+    #[error("there is no generation {number} (known: {have})")]
     NoGeneration {
         /// The number asked for.
         number: u64,

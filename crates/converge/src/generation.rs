@@ -76,6 +76,12 @@ impl<'a> Records<'a> {
         found.ok_or_else(|| self.no_generation(number))
     }
 
+    /// What generation `number` did, or was about to do.
+    pub(crate) fn plan(&self, number: u64) -> Result<Plan> {
+        let found = self.read(&self.place(number).join("plan.json"))?;
+        found.ok_or_else(|| self.no_generation(number))
+    }
+
     /// The report of generation `number`; none when it was cut off.
     pub fn report(&self, number: u64) -> Result<Option<Report>> {
         self.read(&self.place(number).join("report.json"))
@@ -134,6 +140,7 @@ impl<'a> Records<'a> {
     fn no_generation(&self, number: u64) -> Error {
         let numbers = self.numbers().unwrap_or_default();
         let have = match (numbers.first(), numbers.last()) {
+            (Some(first), Some(last)) if first == last => first.to_string(),
             (Some(first), Some(last)) => format!("{first} to {last}"),
             _ => "none".to_owned(),
         };

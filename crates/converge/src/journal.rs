@@ -35,6 +35,11 @@ pub(crate) enum Record {
         /// Its place in the plan, from 1.
         step: usize,
     },
+    /// A step that was begun found the host changed by somebody else, and touched nothing.
+    Refused {
+        /// Its place in the plan, from 1.
+        step: usize,
+    },
     /// From here on the steps are taken back.
     Undo {
         /// Why.

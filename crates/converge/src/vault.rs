@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
 use openssl::sign::Signer;
-use provision_host::{Meta, Root};
+use provision_host::{Meta, NodeKind, Root};
 use zeroize::Zeroizing;
 
 use crate::desired::{Desired, hex, plain_fingerprint};
@@ -166,7 +166,8 @@ fn hmac(key: &[u8], bytes: &[u8]) -> Result<Vec<u8>> {
 
 /// Makes a directory of provision's own with all its parents, which only root may enter.
 pub(crate) fn make_directories(root: &Root, path: &Path) -> Result<()> {
-    if root.node(path)?.is_some() {
+    // Anything else is refused by `make_dir` in its own words; below it, it would look as if something were missing.
+    if let Some(NodeKind::Directory | NodeKind::Symlink { .. }) = root.node(path)?.map(|node| node.kind) {
         return Ok(());
     }
     if let Some(parent) = path.parent() {

@@ -4,9 +4,24 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+const GLOBAL: &str = "Options of every command";
+const AFTER: &str = "\
+First steps:
+  provision check PROFILE    what stands in the way, with remedies
+  provision plan PROFILE     what would change
+  provision apply PROFILE    change it, prove it, remember it
+  provision status           what is in force, and what has drifted
+
+Exit codes:
+  0 done, or nothing to do            4 unhealthy after the change: taken back
+  1 failed, nothing changed           5 failed half-way: the next run takes it back
+  2 changes pending, or drift         6 the host changed under us
+  3 refused by preflight              7 locked by another run
+  64 the command line or the profile is wrong, or it is not built yet";
+
 /// Bring a host to a declared state, prove it, remember it, and go back.
 #[derive(Debug, Parser)]
-#[command(name = "provision", version, max_term_width = 110, arg_required_else_help = true)]
+#[command(name = "provision", version, max_term_width = 110, arg_required_else_help = true, after_help = AFTER)]
 pub struct Cli {
     /// What every command understands.
     #[command(flatten)]
@@ -20,14 +35,26 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 pub struct Global {
     /// Work on the root file system in DIR instead of the running system
-    #[arg(long, global = true, value_name = "DIR", default_value = "/", hide_default_value = true)]
+    #[arg(long, global = true, value_name = "DIR", default_value = "/", hide_default_value = true, help_heading = GLOBAL)]
     pub root: PathBuf,
     /// Print the result as one JSON object on standard output
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub json: bool,
-    /// Colours
-    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, hide_default_value = true)]
+    /// Use colours: auto (on terminals), always, never
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t = Colour::Auto,
+        hide_default_value = true,
+        hide_possible_values = true,
+        help_heading = GLOBAL
+    )]
     pub color: Colour,
+    /// Change another host over SSH
+    #[arg(long, global = true, value_name = "USER@HOST", hide = true)]
+    pub target: Option<String>,
 }
 
 /// When to use colours.
@@ -69,7 +96,7 @@ pub enum Command {
         #[command(flatten)]
         profile: ProfileArgs,
         /// Save the plan, for `provision apply FILE`
-        #[arg(short, long, value_name = "FILE")]
+        #[arg(short, long, value_name = "FILE", hide = true)]
         output: Option<PathBuf>,
     },
     /// Bring the host to the profile's state, prove it, and commit a generation
@@ -101,7 +128,7 @@ pub enum Command {
     /// Serve a registry from a directory
     #[command(subcommand)]
     Registry(crate::command::registry::RegistryCommand),
-    /// Print the JSON Schema of a profile
+    /// Print the JSON Schema of a profile, for editors
     Schema,
     /// Print the completions of a shell
     Completions {
@@ -110,8 +137,30 @@ pub enum Command {
     },
     /// Print the manual page, or write those of all commands to a directory
     Man {
-        /// Write one page per command into DIR
+        /// Write one page per command into DIR, which is made when it is missing
         #[arg(long, value_name = "DIR")]
         output: Option<PathBuf>,
     },
+    /// Pin what a profile names loosely
+    #[command(hide = true)]
+    Lock(NotBuilt),
+    /// Compare two generations
+    #[command(hide = true)]
+    Diff(NotBuilt),
+    /// Remove generations that are no longer needed
+    #[command(hide = true)]
+    Gc(NotBuilt),
+    /// Say why a resource is as it is
+    #[command(hide = true)]
+    Explain(NotBuilt),
+    /// Make and judge certificates
+    #[command(hide = true)]
+    Trust(NotBuilt),
+}
+
+/// Whatever is given to a command that is not built yet.
+#[derive(Debug, Clone, Args)]
+pub struct NotBuilt {
+    #[arg(num_args = 0.., trailing_var_arg = true, allow_hyphen_values = true)]
+    rest: Vec<String>,
 }

@@ -5,6 +5,7 @@ pub mod check;
 pub mod destroy;
 pub mod generations;
 pub mod mirror;
+pub mod not_built;
 pub mod pages;
 pub mod plan;
 pub mod pull_secret;

@@ -124,7 +124,10 @@ impl From<ApplyFailure> for Failure {
 
 impl From<provision_profile::Error> for Failure {
     fn from(error: provision_profile::Error) -> Self {
-        Self::because(Exit::Usage, &error)
+        let mut failure = Self::because(Exit::Usage, &error);
+        // Problems of a profile come as a text of several errors; the heading of the first is ours to write.
+        failure.what = failure.what.trim_start_matches("error: ").to_owned();
+        failure
     }
 }
 

@@ -11,9 +11,12 @@ mod show;
 mod signal;
 mod site;
 
+use std::path::Path;
+
 use clap::Parser as _;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Global};
+use crate::command::not_built::Missing;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -24,29 +27,44 @@ fn main() {
 fn run() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let asked = !error.use_stderr();
-            // Help that can't be written has nobody who reads it.
-            let _ = error.print();
-            return if asked { Exit::Done } else { Exit::Usage };
-        }
+        Err(error) => return unparsed(&error),
     };
     out::set_colour(cli.global.color);
-    let json = cli.global.json;
-    match dispatch(cli) {
-        Ok(exit) => exit,
-        Err(failure) => {
-            if json {
-                out::json(&failure.json());
-            }
-            out::note(format!("{} {}", out::paint(out::BAD, "error:"), failure.text().trim_end()));
-            failure.exit
+    let json = wants_json();
+    dispatch(cli).unwrap_or_else(|failure| {
+        if json {
+            out::json(&failure.json());
         }
+        out::note(format!("{} {}", out::paint(out::BAD, "error:"), failure.text().trim_end()));
+        failure.exit
+    })
+}
+
+/// Whether the result is wanted as JSON; also known when the rest of the command line makes no sense.
+fn wants_json() -> bool {
+    provision_host::args().iter().any(|argument| argument == "--json")
+}
+
+/// Help and version, which were asked for, and command lines that are wrong.
+fn unparsed(error: &clap::Error) -> Exit {
+    if !error.use_stderr() {
+        out::data(error.render().ansi().to_string().trim_end());
+        return Exit::Done;
     }
+    if wants_json() {
+        let text = error.render().to_string();
+        let first: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+        out::json(&Failure::new(Exit::Usage, first.join(" ").trim_start_matches("error: ")).json());
+    }
+    out::note(error.render().ansi().to_string().trim_end());
+    Exit::Usage
 }
 
 fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     let global = &cli.global;
+    if global.target.is_some() {
+        return Err(Missing::Target.into());
+    }
     match cli.command {
         Command::Check(profile) => command::check::run(global, &profile),
         Command::Plan { profile, output } => command::plan::run(global, &profile, output.as_deref()),
@@ -55,11 +73,29 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Generations => command::generations::run(global),
         Command::Rollback { generation } => command::rollback::run(global, generation),
         Command::Destroy => command::destroy::run(global),
+        Command::Lock(_) => Err(Missing::Lock.into()),
+        Command::Diff(_) => Err(Missing::Diff.into()),
+        Command::Gc(_) => Err(Missing::Gc.into()),
+        Command::Explain(_) => Err(Missing::Explain.into()),
+        Command::Trust(_) => Err(Missing::Trust.into()),
+        without_host => {
+            if global.root != Path::new("/") {
+                return Err(Failure::new(Exit::Usage, "--root means nothing to this command")
+                    .hint("leave it out: the files that the command names are those of this machine"));
+            }
+            alone(global, without_host)
+        }
+    }
+}
+
+/// Commands that work on files and registries, not on a host.
+fn alone(global: &Global, command: Command) -> Result<Exit, Failure> {
+    match command {
         Command::Mirror(command) => command::mirror::run(global, command),
         Command::PullSecret(command) => command::pull_secret::run(global, command),
         Command::Registry(command) => command::registry::run(global, command),
-        Command::Schema => command::pages::schema(),
-        Command::Completions { shell } => command::pages::completions(shell),
-        Command::Man { output } => command::pages::man(output.as_deref()),
+        Command::Completions { shell } => command::pages::completions(global, shell),
+        Command::Man { output } => command::pages::man(global, output.as_deref()),
+        _ => command::pages::schema(),
     }
 }

@@ -37,7 +37,7 @@ pub fn summary(plan: &Plan) -> String {
         return paint(GOOD, "Nothing to do: the host is as declared.");
     }
     let count = |wanted: &[Why]| plan.steps.iter().filter(|step| wanted.contains(&step.why)).count();
-    let mut parts = vec![format!("{} steps", plan.steps.len())];
+    let mut parts = vec![steps(plan.steps.len())];
     for (name, whys) in [
         ("new", &[Why::New] as &[Why]),
         ("adopted", &[Why::Adopt]),
@@ -52,6 +52,10 @@ pub fn summary(plan: &Plan) -> String {
         }
     }
     paint(HEADING, parts.join(" · "))
+}
+
+fn steps(number: usize) -> String {
+    if number == 1 { "1 step".to_owned() } else { format!("{number} steps") }
 }
 
 /// One step in a line.
@@ -83,6 +87,7 @@ fn change(from: &State, to: &State) -> String {
     match (from, to) {
         (_, State::Absent) => format!("{} → gone", state(from)),
         (State::Absent, to) => state(to),
+        (from, to) if state(from) == state(to) => format!("{}, other content", state(to)),
         (from, to) => format!("{} → {}", state(from), state(to)),
     }
 }
@@ -159,10 +164,10 @@ pub fn report(report: &Report) -> String {
         number => format!(", {number} corrective"),
     };
     format!(
-        "generation {}: {} ({} steps{corrective}), state {}",
+        "generation {}: {} ({}{corrective}), state {}",
         report.generation,
         report.profile,
-        report.steps,
+        steps(report.steps),
         report.state_id.get(..12).unwrap_or(&report.state_id),
     )
 }

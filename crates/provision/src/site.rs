@@ -9,6 +9,7 @@ use provision_host::{Error as HostError, Family, Host, Lock, OsRelease, Root};
 use provision_profile::{Forge, Making, Profile, Resolution};
 
 use crate::cli::{Global, ProfileArgs};
+use crate::command::not_built::Missing;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -32,7 +33,10 @@ pub struct Intent {
 impl Site {
     /// The host that the global options name.
     pub fn open(global: &Global) -> Result<Self, Failure> {
-        Ok(Self { host: Host::with_root(&global.root)? })
+        let host = Host::with_root(&global.root).map_err(|error| {
+            Failure::because(Exit::Usage, &error).hint("--root names the directory of a root file system")
+        })?;
+        Ok(Self { host })
     }
 
     /// Makes sure that this process may change the host: runs the same command again through sudo if need be.
@@ -42,6 +46,21 @@ impl Site {
         }
         // Comes back only when sudo is not to be had.
         Err(Failure::from(provision_host::re_exec_with_sudo(&self.host)))
+    }
+
+    /// Makes sure that provision's own records can be read, which are root's alone on a host.
+    pub fn need_records(&self) -> Result<(), Failure> {
+        match self.host.root.list(Path::new(STATE_DIRECTORY)) {
+            Err(error) if error.is_permission() && self.host.root.is_live() => self.need_root(),
+            Err(error) => Err(error.into()),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Whether provision never began to change this host.
+    pub fn is_untouched(&self) -> Result<bool, Failure> {
+        let directory = Path::new(STATE_DIRECTORY).join("generations");
+        Ok(self.host.root.list(&directory)?.unwrap_or_default().is_empty())
     }
 
     /// Takes the lock that only one run can hold.
@@ -70,6 +89,10 @@ impl Site {
     /// Loads a profile, and resolves it for this host.
     pub fn resolve(&self, args: &ProfileArgs) -> Result<Intent, Failure> {
         let path = absolute(&args.profile)?;
+        if read(&path).is_ok_and(|bytes| bytes.trim_ascii_start().starts_with(b"{")) {
+            // No TOML file starts like this; what `plan --json` printed does.
+            return Err(Missing::ApplyPlan.into());
+        }
         let profile = provision_profile::load(&path, &args.settings, &read)?;
         let facts = Facts::gather(&self.host)?;
         let binary = provision_host::current_exe().map_err(|error| Failure::because(Exit::Failed, &error))?;
@@ -123,7 +146,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// A path as it was typed, from the root.
-fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+pub fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     let here = provision_host::current_dir().map_err(|error| Failure::because(Exit::Failed, &error))?;
     Ok(here.join(path))
 }

@@ -1,6 +1,7 @@
 //! `provision apply`: preflight, plan, change, prove, commit.
 
 use provision_converge::{Applied, Desired, Engine, Event, Request};
+use provision_host::{Host, names};
 
 use crate::cli::{EventFormat, Global, ProfileArgs};
 use crate::exit::Exit;
@@ -67,10 +68,12 @@ impl Change<'_> {
     }
 }
 
-/// Who asked: the user behind sudo, if there is one.
+/// Who asked: the user behind sudo, if there is one. A number when this machine has no name for it.
 fn who() -> String {
-    let var = |name| provision_host::var(name).filter(|value| !value.is_empty());
-    var("SUDO_USER").or_else(|| var("USER")).unwrap_or_else(|| provision_host::effective_uid().to_string())
+    let name = || names::current_user(&Host::live().ok()?).ok()?.map(|user| user.name);
+    provision_host::var("SUDO_USER")
+        .or_else(name)
+        .unwrap_or_else(|| provision_host::effective_uid().to_string())
 }
 
 /// Shows one event on standard error.
@@ -79,12 +82,13 @@ fn tell(events: Option<EventFormat>, event: &Event<'_>) {
         Some(EventFormat::Ndjson) => {
             out::note(serde_json::to_string(event).unwrap_or_default());
         }
-        None => out::note(words(event)),
+        None => words(event).into_iter().for_each(out::note),
     }
 }
 
-fn words(event: &Event<'_>) -> String {
-    match event {
+/// What people are told; of what is quick, nothing.
+fn words(event: &Event<'_>) -> Option<String> {
+    Some(match event {
         Event::Recovering { generation } => {
             format!("{} generation {generation} was cut off: taking it back first", paint(BAD, "recover"))
         }
@@ -95,11 +99,11 @@ fn words(event: &Event<'_>) -> String {
         Event::Done { milliseconds, .. } if *milliseconds >= 1000 => {
             paint(FAINT, format!("      {}.{} s", milliseconds / 1000, milliseconds % 1000 / 100))
         }
-        Event::Done { .. } => String::new(),
+        Event::Done { .. } => return None,
         Event::Proving { health } => format!("{} {health}", paint(HEADING, "prove")),
         Event::RollingBack { reason } => {
             format!("{} {reason}; taking back what was done", paint(BAD, "failed:"))
         }
         Event::Committed { generation } => format!("{} generation {generation}", paint(HEADING, "commit")),
-    }
+    })
 }

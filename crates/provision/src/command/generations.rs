@@ -9,9 +9,13 @@ use crate::failure::Failure;
 use crate::out;
 use crate::site::Site;
 
+/// What is said of a host without generations.
+pub const UNTOUCHED: &str = "provision has not changed this host.";
+
 /// Lists all generations.
 pub fn run(global: &Global) -> Result<Exit, Failure> {
     let site = Site::open(global)?;
+    site.need_records()?;
     let vault = site.vault();
     let engine = site.engine(&vault)?;
     let records = engine.records();
@@ -22,6 +26,10 @@ pub fn run(global: &Global) -> Result<Exit, Failure> {
     }
     if global.json {
         out::json(&serde_json::json!({ "schema": 1, "current": current, "generations": reports }));
+        return Ok(Exit::Done);
+    }
+    if reports.is_empty() {
+        out::data(UNTOUCHED);
         return Ok(Exit::Done);
     }
     let mut table = Table::new();

@@ -1,14 +1,17 @@
 //! `provision schema`, `completions` and `man`: generated from the same types that parse.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use clap::CommandFactory as _;
 use provision_host::{Meta, Root};
+use serde_json::json;
 
-use crate::cli::Cli;
+use crate::cli::{Cli, Global};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out;
+use crate::site::absolute;
 
 /// Prints the JSON Schema of a profile.
 pub fn schema() -> Result<Exit, Failure> {
@@ -17,39 +20,60 @@ pub fn schema() -> Result<Exit, Failure> {
 }
 
 /// Prints the completions of one shell.
-pub fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
+pub fn completions(global: &Global, shell: clap_complete::Shell) -> Result<Exit, Failure> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "provision", &mut text);
-    out::data(String::from_utf8_lossy(&text).trim_end());
+    let script = String::from_utf8_lossy(&text);
+    if global.json {
+        out::json(&json!({ "schema": 1, "shell": shell.to_string(), "script": script }));
+    } else {
+        out::data(script.trim_end());
+    }
     Ok(Exit::Done)
 }
 
 /// Prints the manual page, or writes one per command into a directory.
-pub fn man(directory: Option<&Path>) -> Result<Exit, Failure> {
-    let io = |error: std::io::Error| Failure::because(Exit::Failed, &error);
-    let page = |command: clap::Command| -> std::io::Result<Vec<u8>> {
-        let mut text = Vec::new();
-        clap_mangen::Man::new(command).render(&mut text)?;
-        Ok(text)
-    };
+pub fn man(global: &Global, directory: Option<&Path>) -> Result<Exit, Failure> {
+    let pages = pages().map_err(|error| Failure::because(Exit::Failed, &error))?;
     let Some(directory) = directory else {
-        out::data(String::from_utf8_lossy(&page(Cli::command()).map_err(io)?).trim_end());
+        if global.json {
+            out::json(&json!({ "schema": 1, "pages": pages }));
+        } else {
+            out::data(pages.get("provision").map(|page| page.trim_end()).unwrap_or_default());
+        }
         return Ok(Exit::Done);
     };
-    let root = Root::open(directory)?;
-    let mut all = Vec::new();
-    collect(Cli::command(), "provision", &mut all);
-    for (name, command) in all {
-        let text = page(command).map_err(io)?;
-        root.write(Path::new(&format!("/{name}.1")), &text, &Meta::own(0o644))?;
+    let (here, directory) = (Root::live()?, absolute(directory)?);
+    if here.node(&directory)?.is_none() {
+        here.make_dir(&directory, &Meta::own(0o755))?;
+    }
+    let mut written = Vec::new();
+    for (name, page) in pages {
+        let file = format!("{name}.1");
+        here.write(&directory.join(&file), page.as_bytes(), &Meta::own(0o644))?;
+        written.push(file);
+    }
+    if global.json {
+        out::json(&json!({ "schema": 1, "directory": directory, "files": written }));
+    } else {
+        out::data(format!("{} pages in {}", written.len(), directory.display()));
     }
     Ok(Exit::Done)
 }
 
-/// A command and all below it, each named as its page is: `provision-mirror-copy`.
-fn collect(command: clap::Command, name: &str, all: &mut Vec<(String, clap::Command)>) {
-    for below in command.get_subcommands() {
-        collect(below.clone(), &format!("{name}-{}", below.get_name()), all);
+/// All manual pages, each named as it is called: `provision-mirror-copy`. What is not built has none.
+fn pages() -> std::io::Result<BTreeMap<String, String>> {
+    // Without the generated `help` commands: they have nothing to say that the pages do not.
+    let mut all = Cli::command().disable_help_subcommand(true);
+    all.build();
+    let mut pages = BTreeMap::new();
+    let mut waiting = vec![("provision".to_owned(), all)];
+    while let Some((name, command)) = waiting.pop() {
+        let below = command.get_subcommands().filter(|below| !below.is_hide_set());
+        waiting.extend(below.map(|below| (format!("{name}-{}", below.get_name()), below.clone())));
+        let mut text = Vec::new();
+        clap_mangen::Man::new(command).title(name.to_uppercase()).render(&mut text)?;
+        pages.insert(name, String::from_utf8_lossy(&text).into_owned());
     }
-    all.push((name.to_owned(), command));
+    Ok(pages)
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::not_built::Missing;
 use crate::cli::{Global, ProfileArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -12,9 +13,10 @@ use crate::site::Site;
 /// Shows the plan; changes nothing.
 pub fn run(global: &Global, args: &ProfileArgs, output: Option<&Path>) -> Result<Exit, Failure> {
     if output.is_some() {
-        return Err(Failure::new(Exit::Usage, "saved plans are not built yet: leave out --output"));
+        return Err(Missing::SavedPlan.into());
     }
     let site = Site::open(global)?;
+    site.need_records()?;
     let intent = site.resolve(args)?;
     let vault = site.vault();
     let engine = site.engine(&vault)?;

@@ -16,6 +16,9 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out::{self, BAD, CAREFUL, FAINT, GOOD, paint};
 
+/// As many links as the kernel follows (path_resolution(7)).
+const LINKS: usize = 40;
+
 /// What can be done with credentials.
 #[derive(Debug, Subcommand)]
 pub enum PullSecretCommand {
@@ -33,7 +36,7 @@ pub enum PullSecretCommand {
     /// Merge files of credentials; of the same registry the last one wins
     Merge {
         /// The files, the most important one last
-        #[arg(required = true, num_args = 2..)]
+        #[arg(required = true, num_args = 2.., value_name = "FILE")]
         files: Vec<PathBuf>,
         /// Where to write the result, readable by its owner only
         #[arg(short, long, value_name = "FILE")]
@@ -112,8 +115,19 @@ fn need(here: &Root, path: &Path) -> Result<AuthFile, Failure> {
     load(here, path)?.ok_or_else(missing)
 }
 
+/// The file behind symbolic links: a link stays one, and what it points to is edited.
+fn behind(here: &Root, path: &Path) -> Result<PathBuf, Failure> {
+    let mut file = path.to_path_buf();
+    for _ in 0..LINKS {
+        let Some(target) = here.link_target(&file)? else { return Ok(file) };
+        file = file.parent().unwrap_or(Path::new("/")).join(target);
+    }
+    Err(Failure::new(Exit::Failed, format!("{}: too many symbolic links", path.display())))
+}
+
 /// Replaces the file whole, readable by its owner only.
 fn save(here: &Root, path: &Path, file: &AuthFile) -> Result<(), Failure> {
+    let path = &behind(here, path)?;
     let meta = match here.node(path)? {
         Some(node) => Meta { mode: 0o600, ..node.meta },
         None => Meta::own(0o600),

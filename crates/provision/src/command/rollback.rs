@@ -10,6 +10,13 @@ use crate::site::Site;
 pub fn run(global: &Global, generation: Option<u64>) -> Result<Exit, Failure> {
     let site = Site::open(global)?;
     site.need_root()?;
+    let no_generation = || {
+        Failure::new(Exit::Usage, "there is no generation to go back to: provision has not changed this host")
+            .hint("provision apply PROFILE makes the first one")
+    };
+    if site.is_untouched()? {
+        return Err(no_generation());
+    }
     let _lock = site.lock()?;
     let vault = site.vault();
     let engine = site.engine(&vault)?;
@@ -17,12 +24,9 @@ pub fn run(global: &Global, generation: Option<u64>) -> Result<Exit, Failure> {
     let number = match generation {
         Some(number) => number,
         None => {
-            let current = records.current()?.ok_or_else(|| {
-                Failure::new(Exit::Usage, "there is no generation yet")
-                    .hint("provision apply makes the first one")
-            })?;
+            let current = records.current()?.ok_or_else(no_generation)?;
             records.report(current)?.and_then(|report| report.parent).ok_or_else(|| {
-                Failure::new(Exit::Usage, format!("generation {current} has none before it"))
+                Failure::new(Exit::Usage, format!("there is no generation before {current}"))
                     .hint("provision destroy takes back everything")
             })?
         }

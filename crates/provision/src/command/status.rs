@@ -2,26 +2,31 @@
 
 use serde_json::json;
 
+use super::generations::UNTOUCHED;
 use crate::cli::Global;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::out::{self, GOOD, paint};
+use crate::out::{self, CAREFUL, GOOD, paint};
 use crate::show;
 use crate::site::Site;
+
+const CUT_OFF: &str = "A run was cut off: the next command that changes the host takes it back first.";
 
 /// Compares the host with what was last applied.
 pub fn run(global: &Global) -> Result<Exit, Failure> {
     let site = Site::open(global)?;
+    site.need_records()?;
     let vault = site.vault();
     let engine = site.engine(&vault)?;
     let records = engine.records();
+    let cut_off = engine.is_cut_off()?;
     let Some(current) = records.current()? else {
         if global.json {
-            out::json(&json!({ "schema": 1, "generation": null, "drift": false }));
+            out::json(&json!({ "schema": 1, "generation": null, "drift": false, "cut_off": cut_off }));
         } else {
-            out::data("provision has not changed this host.");
+            out::data(if cut_off { CUT_OFF } else { UNTOUCHED });
         }
-        return Ok(Exit::Done);
+        return Ok(if cut_off { Exit::Pending } else { Exit::Done });
     };
     let recorded = engine.recorded()?;
     let plan = engine.plan(&recorded)?;
@@ -29,7 +34,7 @@ pub fn run(global: &Global) -> Result<Exit, Failure> {
     let certificates = super::check::certificates(&vault)?;
     if global.json {
         out::json(&json!({
-            "schema": 1, "generation": report, "drift": !plan.is_empty(), "cut_off": engine.is_cut_off()?,
+            "schema": 1, "generation": report, "drift": !plan.is_empty(), "cut_off": cut_off,
             "plan": show::plan_json(&engine, &recorded, &plan)?, "certificates": certificates,
         }));
     } else {
@@ -39,8 +44,8 @@ pub fn run(global: &Global) -> Result<Exit, Failure> {
         for certificate in &certificates {
             out::data(certificate);
         }
-        if engine.is_cut_off()? {
-            out::data("A later run was cut off; the next command that changes the host takes it back first.");
+        if cut_off {
+            out::data(paint(CAREFUL, CUT_OFF));
         }
         if plan.is_empty() {
             out::data(paint(GOOD, "No drift."));
@@ -48,5 +53,5 @@ pub fn run(global: &Global) -> Result<Exit, Failure> {
             out::data(show::plan(&engine, &recorded, &plan)?);
         }
     }
-    Ok(if plan.is_empty() { Exit::Done } else { Exit::Pending })
+    Ok(if plan.is_empty() && !cut_off { Exit::Done } else { Exit::Pending })
 }

@@ -1,0 +1,12 @@
+//! The command line as a user meets it: the real binary, on a root file system of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bench;
+mod errors;
+mod exit_codes;
+mod interrupt;
+mod json;
+mod not_built;
+mod pages;
+mod pull_secret;

@@ -4,6 +4,8 @@
 
 pub mod act;
 pub mod apt;
+pub mod archive;
+pub mod bastion;
 pub mod binary;
 pub mod host_state;
 pub mod image;

@@ -39,7 +39,6 @@ pub struct Machine {
     /// None as long as the guest does not run. QEMU takes one connection at a time.
     agent: Option<Channel>,
     failed: bool,
-    kept: bool,
 }
 
 /// What a snapshot is made of.
@@ -111,27 +110,13 @@ impl Machine {
         let log = fs::File::create(evidence.join("qemu.log"))?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let qemu = command.spawn().context("cannot start qemu-system-x86_64 (through setpriv)")?;
-        Ok(Self {
-            suite: image.suite,
-            evidence,
-            ssh_port,
-            directory,
-            qemu,
-            agent: None,
-            failed: false,
-            kept: false,
-        })
+        Ok(Self { suite: image.suite, evidence, ssh_port, directory, qemu, agent: None, failed: false })
     }
 
     fn monitor(&self) -> Result<Channel> {
         let log = self.evidence.join("qemu.log");
         Channel::monitor(&self.directory.path().join("monitor"), Duration::from_secs(20))
             .with_context(|| format!("QEMU said: {}", fs::read_to_string(log).unwrap_or_default()))
-    }
-
-    /// From now on the guest stays up when this process ends.
-    pub fn keep(mut self) {
-        self.kept = true;
     }
 
     /// The test failed: its evidence is collected when the machine goes.
@@ -142,9 +127,6 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        if self.kept {
-            return;
-        }
         if self.failed || std::thread::panicking() {
             self.collect_evidence();
         }

@@ -22,14 +22,17 @@ pub enum Selinux {
 }
 
 /// What SELinux does, from `/sys/fs/selinux/enforce` and `/etc/selinux/config`.
+///
+/// As for libselinux (is_selinux_enabled(3)), a kernel that has it counts only together with a configuration: without
+/// one no policy is loaded.
 pub fn mode(host: &Host) -> Result<Selinux> {
     let enforce = host.root.read_text(Path::new("/sys/fs/selinux/enforce"))?;
     let configured = host.root.node(Path::new("/etc/selinux/config"))?.is_some();
     Ok(match enforce.as_deref().map(str::trim) {
+        _ if !configured => Selinux::Absent,
         Some("1") => Selinux::Enforcing,
         Some(_) => Selinux::Permissive,
-        None if configured => Selinux::Disabled,
-        None => Selinux::Absent,
+        None => Selinux::Disabled,
     })
 }
 
@@ -42,4 +45,29 @@ pub fn restorecon<P: AsRef<Path>>(host: &Host, paths: &[P]) -> Result<()> {
     }
     let paths = paths.iter().map(|path| path.as_ref().to_string_lossy().into_owned());
     host.program("restorecon").arg("--").args(paths).run().map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_without_a_policy_does_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let host = Host::with_root(directory.path()).unwrap();
+        let put = |path: &str, text: &str| {
+            let path = directory.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        assert_eq!(mode(&host).unwrap(), Selinux::Absent);
+        put("sys/fs/selinux/enforce", "1");
+        assert_eq!(mode(&host).unwrap(), Selinux::Absent);
+        put("etc/selinux/config", "SELINUX=enforcing\n");
+        assert_eq!(mode(&host).unwrap(), Selinux::Enforcing);
+        put("sys/fs/selinux/enforce", "0");
+        assert_eq!(mode(&host).unwrap(), Selinux::Permissive);
+        std::fs::remove_file(directory.path().join("sys/fs/selinux/enforce")).unwrap();
+        assert_eq!(mode(&host).unwrap(), Selinux::Disabled);
+    }
 }

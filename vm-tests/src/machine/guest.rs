@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -137,6 +138,23 @@ impl Machine {
         ))
         .with_context(|| format!("carrying {} into the guest", from.display()))
         .map(drop)
+    }
+
+    /// How a person gets in over SSH, with the keys of the guest itself laid beside its evidence.
+    pub fn way_in(&mut self) -> Result<String> {
+        let (key, hosts) = (self.evidence.join("id_ed25519"), self.evidence.join("known_hosts"));
+        let host_key = self.run("cat /etc/ssh/ssh_host_ed25519_key.pub")?;
+        fs::write(&hosts, format!("[127.0.0.1]:{} {host_key}", self.ssh_port))?;
+        let private = self.run("cat /root/.ssh/id_ed25519")?;
+        let _ = fs::remove_file(&key);
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&key)?;
+        file.write_all(private.as_bytes())?;
+        Ok(format!(
+            "ssh -i {} -o UserKnownHostsFile={} -p {} root@127.0.0.1",
+            key.display(),
+            hosts.display(),
+            self.ssh_port
+        ))
     }
 
     /// Keeps what explains a failure: journal, units, and where to find it all.

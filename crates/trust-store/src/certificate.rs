@@ -70,9 +70,26 @@ impl Certificate {
 
     /// Whether it may sign other certificates.
     pub fn is_authority(&self) -> bool {
-        // rust-openssl has no accessor for basicConstraints; OpenSSL's text form has carried this line for decades.
+        self.extension("Basic Constraints").is_some_and(|value| value.starts_with("CA:TRUE"))
+    }
+
+    /// Whether TLS servers may use it: it has no extended key usage, or that of a server.
+    pub fn is_for_servers(&self) -> bool {
+        let usage = self.extension("Extended Key Usage");
+        usage.is_none_or(|usage| {
+            ["TLS Web Server Authentication", "Any Extended"].iter().any(|one| usage.contains(one))
+        })
+    }
+
+    /// The value of an extension as OpenSSL prints it: the line below its name. rust-openssl has no accessors for these
+    /// extensions, and the printed form has been the same for decades. Text in names can't look like it: OpenSSL
+    /// escapes line breaks in them.
+    fn extension(&self, name: &str) -> Option<String> {
         let text = self.0.to_text().unwrap_or_default();
-        String::from_utf8_lossy(&text).contains("CA:TRUE")
+        let text = String::from_utf8_lossy(&text);
+        let mut lines = text.lines().map(str::trim);
+        lines.find_map(|line| line.strip_prefix("X509v3 ")?.strip_prefix(name)?.strip_prefix(':'))?;
+        lines.next().map(str::to_owned)
     }
 
     /// sha256 over the DER form, in lower-case hexadecimal.

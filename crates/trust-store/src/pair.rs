@@ -22,6 +22,15 @@ pub enum Defect {
         /// Its subject.
         subject: String,
     },
+    /// TLS servers may not use the certificate: its extended key usage is another.
+    NotForServers,
+    /// A certificate of the chain may not sign others.
+    IssuerIsNoAuthority {
+        /// Its place, from 1.
+        number: usize,
+        /// Its subject.
+        subject: String,
+    },
     /// A certificate of the chain did not sign the one before it.
     ChainOrder {
         /// Its place, from 1.
@@ -60,7 +69,16 @@ impl fmt::Display for Defect {
         match self {
             Self::KeyDoesNotMatch => f.write_str("the key does not belong to the certificate"),
             Self::LeafIsAuthority { subject } => {
-                write!(f, "the first certificate ({subject}) is an authority: put the server's first")
+                write!(f, "the first certificate ({subject}) is an authority's: expected the server's own")
+            }
+            Self::NotForServers => f.write_str(
+                "the certificate is not for TLS servers: expected the extended key usage serverAuth",
+            ),
+            Self::IssuerIsNoAuthority { number, subject } => {
+                write!(
+                    f,
+                    "certificate {number} ({subject}) may not sign others (basicConstraints CA:TRUE is missing)"
+                )
             }
             Self::ChainOrder { number, subject, expected } => write!(
                 f,
@@ -68,7 +86,11 @@ impl fmt::Display for Defect {
             ),
             Self::NameMissing { name, have } => {
                 let have: Vec<String> = have.iter().map(ToString::to_string).collect();
-                write!(f, "the certificate is not for {name}; it is for {}", have.join(", "))
+                write!(f, "the certificate is not for {name}; ")?;
+                match have.is_empty() {
+                    true => f.write_str("it has no subject alternative names"),
+                    false => write!(f, "it is for {}", have.join(", ")),
+                }
             }
             Self::NotYetValid { subject } => write!(f, "{subject} is not valid yet: compare the clocks"),
             Self::Expired { subject } => write!(f, "{subject} has expired"),
@@ -95,16 +117,20 @@ pub fn check_pair(chain: &[u8], key: &[u8], names: &[SubjectName], now: SystemTi
         if leaf.is_authority() {
             defects.push(Defect::LeafIsAuthority { subject: leaf.subject() });
         }
+        if !leaf.is_for_servers() {
+            defects.push(Defect::NotForServers);
+        }
         let have = leaf.names();
         let missing = names.iter().filter(|name| !covers(&have, name));
         defects.extend(missing.map(|name| Defect::NameMissing { name: name.clone(), have: have.clone() }));
     }
     for (number, pair) in chain.windows(2).enumerate() {
-        if let [below, above] = pair
-            && !below.is_signed_by(above)
-        {
-            let (subject, expected) = (above.subject(), below.issuer());
-            defects.push(Defect::ChainOrder { number: number + 2, subject, expected });
+        let [below, above] = pair else { continue };
+        let (number, subject) = (number + 2, above.subject());
+        if !below.is_signed_by(above) {
+            defects.push(Defect::ChainOrder { number, subject, expected: below.issuer() });
+        } else if !above.is_authority() {
+            defects.push(Defect::IssuerIsNoAuthority { number, subject });
         }
     }
     for certificate in &chain {

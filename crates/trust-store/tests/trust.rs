@@ -73,19 +73,31 @@ fn clients_refuse_another_authority_of_the_same_name() {
 #[test]
 fn openssl_verifies_the_chain_strictly() {
     let ca = authority();
-    let pair = issue(&ca, &["registry.example.test"]);
     let directory = tempfile::tempdir().unwrap();
     let (ca_file, leaf_file) = (directory.path().join("ca.pem"), directory.path().join("leaf.pem"));
     std::fs::write(&ca_file, ca.certificate().to_pem().unwrap()).unwrap();
-    std::fs::write(&leaf_file, pair.certificate.to_pem().unwrap()).unwrap();
     let verify = |extra: &[&str]| {
         let mut command = Command::new("openssl");
         command.args(["verify", "-x509_strict", "-purpose", "sslserver", "-CAfile"]).arg(&ca_file);
-        command.args(extra).arg(&leaf_file).output().expect("openssl is installed")
+        let output = command.args(extra).arg(&leaf_file).output().expect("openssl is installed");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() { "good".to_owned() } else { said }
     };
-    let good = verify(&["-verify_hostname", "registry.example.test"]);
-    assert!(good.status.success(), "{good:?}");
-    assert!(!verify(&["-verify_hostname", "other.example.test"]).status.success());
+    for kind in [KeyKind::EcdsaP256, KeyKind::Rsa3072] {
+        let all = names(&["registry.example.test", "*.apps.example.test", "10.0.0.5", "fd00::5"]);
+        let pair = ca.issue(&all, kind, SystemTime::now(), 397).unwrap();
+        std::fs::write(&leaf_file, pair.certificate.to_pem().unwrap()).unwrap();
+        for name in ["registry.example.test", "one.apps.example.test"] {
+            assert_eq!(verify(&["-verify_hostname", name]), "good", "{name}");
+        }
+        for address in ["10.0.0.5", "fd00::5"] {
+            assert_eq!(verify(&["-verify_ip", address]), "good", "{address}");
+        }
+        assert!(verify(&["-verify_hostname", "other.example.test"]).contains("hostname mismatch"));
+        assert!(verify(&["-verify_ip", "10.0.0.6"]).contains("IP address mismatch"));
+        let later = (SystemTime::now() + DAY * 398).duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        assert!(verify(&["-attime", &later.to_string()]).contains("expired"));
+    }
 }
 
 #[test]

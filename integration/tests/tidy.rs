@@ -256,3 +256,27 @@ fn every_profile_loads_and_has_a_golden_plan() {
     failed.retain(|path, _| !used.contains(&house().join(path).canonicalize().unwrap()));
     none(failed.into_iter().map(|(path, why)| format!("{path}: {why}")));
 }
+
+#[test]
+fn every_invariant_names_tests_that_exist() {
+    let text = fs::read_to_string(house().join("ARCHITECTURE.md")).unwrap();
+    let mut complaints = Vec::new();
+    if text.lines().count() > 200 {
+        complaints.push("ARCHITECTURE.md: more than 200 lines are not read".to_owned());
+    }
+    let invariants: Vec<&str> = text.split("\n\n").filter(|part| part.starts_with("Invariant:")).collect();
+    assert!(invariants.len() > 10, "the invariants are not where they are looked for");
+    for invariant in invariants {
+        let named: Vec<_> = invariant.split('`').filter_map(|word| word.split_once(".rs::")).collect();
+        if named.is_empty() {
+            complaints.push(format!("names no test: {invariant}"));
+        }
+        for (file, name) in named {
+            let source = fs::read_to_string(house().join(format!("{file}.rs"))).unwrap_or_default();
+            if !source.contains(&format!("fn {name}(")) {
+                complaints.push(format!("{file}.rs has no test {name}"));
+            }
+        }
+    }
+    none(complaints);
+}

@@ -29,6 +29,12 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// A file without any certificate.
+    #[error("there is no certificate in {}: it must be PEM, the server's own first", .path.display())]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+    },
     /// Certificate or key are not usable.
     #[error("the {what} {} is not usable: it must be PEM, and the key must be the certificate's", .path.display())]
     Tls {

@@ -23,10 +23,8 @@ pub(crate) fn load(files: &TlsFiles) -> Result<SslAcceptor, Error> {
     let mut context = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).map_err(Error::Crypto)?;
     context.set_min_proto_version(Some(SslVersion::TLS1_2)).map_err(Error::Crypto)?;
     context.set_options(SslOptions::NO_RENEGOTIATION);
-    // Without a certificate `set_certificate` is not called, and `check_private_key` fails with the reason.
-    if let Some(leaf) = chain.next() {
-        context.set_certificate(&leaf).map_err(in_certificate)?;
-    }
+    let leaf = chain.next().ok_or_else(|| Error::NoCertificate { path: certificate.to_path_buf() })?;
+    context.set_certificate(&leaf).map_err(in_certificate)?;
     for between in chain {
         context.add_extra_chain_cert(between).map_err(in_certificate)?;
     }

@@ -10,3 +10,4 @@ mod json;
 mod not_built;
 mod pages;
 mod pull_secret;
+mod serve;

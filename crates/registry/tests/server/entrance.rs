@@ -150,7 +150,8 @@ async fn a_server_that_cannot_start_says_why() {
         &["certificate", "none.crt", "No such file"],
     )
     .await;
-    check(&|config| config.tls = Some(tls("htpasswd", "server.key")), &["not usable"]).await;
+    check(&|config| config.tls = Some(tls("htpasswd", "server.key")), &["no certificate in", "htpasswd"])
+        .await;
     check(&|config| config.tls = Some(tls("certs/ca.crt", "server.key")), &["private key", "server.key"])
         .await;
     check(&|config| config.tls = Some(tls("server.crt", "server.crt")), &["private key", "server.crt"]).await;

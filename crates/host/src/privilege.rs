@@ -6,7 +6,7 @@ use std::process::Command;
 use caps::{CapSet, Capability};
 
 use crate::host::Host;
-use crate::{Error, Result, environment};
+use crate::{Error, Result, environment, program};
 
 /// Without these, being root is a name only: files of others, owners, the host name, mounts.
 const NEEDED: &[Capability] = &[
@@ -35,9 +35,12 @@ pub fn re_exec_with_sudo(host: &Host) -> Error {
     if environment::var("SUDO_UID").is_some() {
         return no_root("sudo was used already and did not make this process root");
     }
-    if !host.has_program("sudo") {
-        return no_root("this user is not root and sudo is not installed");
-    }
+    // Not the one that the user's PATH names.
+    let sudo = match host.search_path("sudo").map(|path| program::find("sudo", path)) {
+        Ok(Some(sudo)) => sudo,
+        Ok(None) => return no_root("this user is not root and sudo is not installed"),
+        Err(error) => return error,
+    };
     match host.program("sudo").args(["-n", "true"]).output() {
         Ok(output) if output.success() => {}
         Ok(output) => return no_root(&format!("`sudo -n true` refused: {}", output.stderr.trim())),
@@ -48,6 +51,6 @@ pub fn re_exec_with_sudo(host: &Host) -> Error {
         Err(source) => return Error::Start { command: "sudo -n".to_owned(), source },
     };
     let args = environment::args();
-    let source = Command::new("sudo").arg("-n").arg("--").arg(binary).args(args.iter().skip(1)).exec();
+    let source = Command::new(sudo).arg("-n").arg("--").arg(binary).args(args.iter().skip(1)).exec();
     Error::Start { command: "sudo -n".to_owned(), source }
 }

@@ -6,4 +6,5 @@
 mod dnf;
 mod fake;
 mod packages;
+mod running;
 mod verbs;

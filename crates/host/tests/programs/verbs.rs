@@ -126,6 +126,7 @@ fn facts_of_a_recorded_rhel() {
     let fake = Fake::new();
     fake.file("root/etc/os-release", "ID=\"rhel\"\nID_LIKE=\"fedora\"\nVERSION_ID=\"9.4\"\n");
     fake.file("root/etc/hostname", "bastion.example.test\n");
+    fake.file("root/etc/selinux/config", "SELINUX=enforcing\n");
     fake.file("root/sys/fs/selinux/enforce", "1");
     fake.file("root/sys/fs/cgroup/cgroup.controllers", "cpu memory\n");
     fake.file("root/run/systemd/system/x", "");

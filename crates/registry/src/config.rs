@@ -43,7 +43,7 @@ pub struct TlsFiles {
 /// How long the server waits.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// For the next bytes of a request, and for a TLS handshake.
+    /// For the next bytes of a request, and for a TLS handshake; five times that for a client that reads no further.
     pub idle: Duration,
     /// For the next request of an upload, before it is dropped.
     pub upload: Duration,

@@ -129,9 +129,10 @@ impl Server {
     async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
         // Answers are written whole; waiting for more to send only delays small ones.
         let _ = stream.set_nodelay(true);
-        // A client that is gone, or reads no further, would hold its connection for ever.
-        let idle = u32::try_from(self.idle.as_millis()).unwrap_or(u32::MAX);
-        let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, idle);
+        // A client that is gone, or reads no further, would hold its connection for ever. It has longer than one that
+        // shall send: what it pulls may go to a slow disk, or to another registry that is busy.
+        let patience = u32::try_from((self.idle * 5).as_millis()).unwrap_or(u32::MAX);
+        let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, patience);
         let acceptor = self.tls.read().unwrap_or_else(PoisonError::into_inner).clone();
         let ended = match acceptor {
             None => self.clone().http(stream, peer, watcher).await,

@@ -75,6 +75,17 @@ pub enum Error {
         /// What is wrong, and what to look at.
         problem: String,
     },
+    /// A unit did not start.
+    #[error("{unit} does not start; the last lines of its log:\n{log}")]
+    NotStarted {
+        /// Which unit.
+        unit: String,
+        /// Its last log lines.
+        log: String,
+        /// What systemctl said.
+        #[source]
+        source: provision_host::Error,
+    },
     /// A generation that is asked for does not exist.
     #[error("there is no generation {number} (known: {have})")]
     NoGeneration {

@@ -138,7 +138,9 @@ fn unit(machine: Machine<'_>, name: &str) -> Result<State> {
         // Generated, static, linked, masked: no link of its own to make or remove.
         _ => None,
     };
-    let active = matches!(status.active.as_str(), "active" | "activating" | "reloading");
+    // Between two attempts a unit that restarts by itself looks as if it were down; it will not stay so.
+    let restarts = status.sub.contains("auto-restart");
+    let active = restarts || matches!(status.active.as_str(), "active" | "activating" | "reloading");
     let masked = status.enabled.starts_with("masked");
     Ok(State::Unit(UnitState { enabled, active: Some(active), masked: Some(masked) }))
 }

@@ -20,6 +20,9 @@ use crate::state::{DirectoryState, FileState, ImageSource, PartState, State, Sym
 /// Loading an image of a few hundred megabytes takes minutes on a slow disk.
 const IMAGE_LIMIT: Duration = Duration::from_secs(1800);
 
+/// How many of a unit's last log lines explain why it did not start.
+const LOG_LINES: u32 = 20;
+
 /// What an op did.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
@@ -243,7 +246,7 @@ fn unit(machine: Machine<'_>, name: &str, to: &State) -> Result<()> {
         _ => {}
     }
     match to.active {
-        Some(true) => systemd::start(host, name)?,
+        Some(true) => explained(machine, name, systemd::start(host, name))?,
         Some(false) => systemd::stop(host, name)?,
         None => {}
     }
@@ -299,7 +302,16 @@ fn tell(machine: Machine<'_>, poke: &Poke) -> Result<()> {
     match poke {
         Poke::UpdateTrust => trust::update(machine.host, machine.family)?,
         Poke::DaemonReload => systemd::daemon_reload(machine.host)?,
-        Poke::Restart { unit } => systemd::restart(machine.host, unit)?,
+        Poke::Restart { unit } => explained(machine, unit, systemd::restart(machine.host, unit))?,
     }
     Ok(())
+}
+
+/// systemctl only points to the log; people want to read it.
+fn explained(machine: Machine<'_>, unit: &str, started: Result<(), HostError>) -> Result<()> {
+    started.map_err(|source| {
+        let log = systemd::journal_tail(machine.host, unit, LOG_LINES);
+        let log = log.unwrap_or_else(|error| format!("(its log could not be read: {error})"));
+        Error::NotStarted { unit: unit.to_owned(), log, source }
+    })
 }

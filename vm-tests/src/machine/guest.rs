@@ -109,7 +109,7 @@ impl Machine {
             if status["exited"] == Value::Bool(true) {
                 return Ok(BASE64.decode(status["out-data"].as_str().unwrap_or_default())?);
             }
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(25));
         }
     }
 

@@ -171,10 +171,14 @@ impl<'a> Engine<'a> {
         self.records.write_baseline(&baseline)?;
         self.run(number, plan, request.listener, request.interrupted)?;
         for health in &request.desired.health {
+            go_on(request.interrupted, || health.to_string())?;
             (request.listener)(&Event::Proving { health });
-            health::prove(self.machine, health, request.interrupted)?;
+            let proved = health::prove(self.machine, health, request.interrupted);
+            // Who is interrupted while waiting has not found out whether it is healthy.
+            go_on(request.interrupted, || "the commit".to_owned())?;
+            proved?;
         }
-        Ok(())
+        go_on(request.interrupted, || "the commit".to_owned())
     }
 
     /// Does all steps of a plan, in order.
@@ -182,10 +186,7 @@ impl<'a> Engine<'a> {
         let total = plan.steps.len();
         for (place, step) in plan.steps.iter().enumerate() {
             let place = place + 1;
-            if stop() {
-                let before = step.ids.first().map(ToString::to_string).unwrap_or_default();
-                return Err(Error::Interrupted { before });
-            }
+            go_on(stop, || step.ids.first().map(ToString::to_string).unwrap_or_default())?;
             listener(&Event::Started { number: place, total, step });
             let begun = Instant::now();
             self.save_step(number, step)?;
@@ -369,4 +370,9 @@ impl<'a> Engine<'a> {
         }
         self.journal.remove()
     }
+}
+
+/// An error when a signal asked to stop; `before` says what is not begun.
+fn go_on(stop: &dyn Fn() -> bool, before: impl FnOnce() -> String) -> Result<()> {
+    if stop() { Err(Error::Interrupted { before: before() }) } else { Ok(()) }
 }

@@ -87,7 +87,8 @@ impl From<ConvergeError> for Failure {
             ConvergeError::NoGeneration { .. } => Exit::Usage,
             _ => Exit::Failed,
         };
-        let unreadable = matches!(error, ConvergeError::Unknown { .. });
+        let unreadable =
+            matches!(error, ConvergeError::Unknown { .. }) && provision_host::effective_uid() != 0;
         let failure = Self::because(exit, &error);
         if unreadable {
             failure.hint("run it as root: some of the host may only be read by root")

@@ -123,7 +123,7 @@ impl Bench {
         Still { bench: self, command: shown(&command), child }
     }
 
-    fn ran(&self, command: String, child: Child) -> Ran {
+    pub(crate) fn ran(&self, command: String, child: Child) -> Ran {
         let output = child.wait_with_output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));

@@ -10,4 +10,5 @@ mod json;
 mod not_built;
 mod pages;
 mod pull_secret;
+mod sandbox;
 mod serve;

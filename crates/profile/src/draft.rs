@@ -9,7 +9,10 @@ use provision_converge::{
     Content, Desired, DirectoryState, FileState, Health, PackageState, PartState, Poke, Resource, ResourceId,
     State,
 };
+use provision_host::facts::Facts;
 
+use crate::error::Error;
+use crate::podman;
 use crate::problem::{Problem, Problems};
 use crate::recipe::Recipe;
 use crate::resolve::Resolution;
@@ -121,6 +124,14 @@ impl Draft {
     /// A package, in whatever version the distribution has.
     pub(crate) fn package(&mut self, name: &str, origin: Option<&Origin>) {
         self.add(ResourceId::package(name), State::Package(PackageState { version: None }), &[], origin);
+    }
+
+    /// podman, with what it needs.
+    pub(crate) fn podman(&mut self, facts: &Facts) -> Result<(), Error> {
+        for name in podman::packages(facts)? {
+            self.package(name, None);
+        }
+        Ok(())
     }
 
     /// A whole file; its parents come along.

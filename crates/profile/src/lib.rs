@@ -12,6 +12,7 @@ pub mod error;
 pub mod forge;
 pub mod import;
 mod merge;
+mod podman;
 pub mod problem;
 pub mod profile;
 mod read;

@@ -50,7 +50,7 @@ pub fn resolve(profile: &Profile, facts: &Facts, lock: &Lock) -> Result<Resoluti
     let place = |section: &str| profile.merged.origin(section);
     let mut draft = Draft::new(Origin::new(profile.merged.source(), 0..0));
     draft.section("host", place("host"));
-    profile.host.resources(&mut draft);
+    profile.host.resources(facts, &mut draft)?;
     draft.section("trust", place("trust").or(place("registry")));
     profile.trust.resources(registry, &profile.host, facts.family, &mut draft);
     draft.section("registry", place("registry"));

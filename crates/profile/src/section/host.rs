@@ -6,9 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use provision_converge::{ResourceId, State};
+use provision_host::facts::Facts;
 
 use crate::attachment::Attachments;
 use crate::draft::{Access, Draft};
+use crate::error::Error;
+use crate::podman;
 use crate::problem::{Problem, Problems};
 use crate::read::table;
 use crate::scalar::{Account, HostName, HostPath, Mode, NearPath, PackageName};
@@ -113,7 +116,7 @@ impl Host {
         host
     }
 
-    pub(crate) fn resources(&self, draft: &mut Draft) {
+    pub(crate) fn resources(&self, facts: &Facts, draft: &mut Draft) -> Result<(), Error> {
         if let Some(name) = &self.hostname {
             draft.add(ResourceId::setting("hostname"), State::setting(&name.0), &[], None);
         }
@@ -122,13 +125,17 @@ impl Host {
             draft.part("/etc/hosts", "provision", content, 0o644);
         }
         for package in &self.packages {
-            draft.package(&package.0, None);
+            match package.0.as_str() {
+                podman::PACKAGE => draft.podman(facts)?,
+                name => draft.package(name, None),
+            }
         }
         for (path, file) in &self.files {
             let content = draft.desired.literal(file.bytes.clone());
             let access = Access::of(file.mode.0, &file.owner.0, &file.group.0);
             draft.file(&path.0, content, access, &[], Some(&file.origin));
         }
+        Ok(())
     }
 
     /// Lines of hosts(5), one for each name and address.

@@ -179,7 +179,7 @@ impl Registry {
             cost: if matches!(self.password, Secret::Generate(_)) { COST_OF_RANDOM } else { COST_OF_CHOSEN },
         });
         // Clients pull and push with podman; the service is a container.
-        draft.package("podman", None);
+        draft.podman(facts)?;
         draft.directory(&self.storage.0, 0o700);
         let restart = [Poke::Restart { unit: UNIT.to_owned() }];
         for (path, name, secret) in [

@@ -4,12 +4,11 @@
 
 use provision_converge::{Poke, ResourceId, State, UnitState};
 use provision_host::facts::Facts;
-use provision_podman_units::{
-    Container, PublishedPort, Restart, Selinux, Tier, UnitFile, Version, Volume, render,
-};
+use provision_podman_units::{Container, PublishedPort, Restart, Selinux, Tier, UnitFile, Volume, render};
 
 use crate::draft::Draft;
 use crate::error::Error;
+use crate::podman;
 use crate::section::registry::{Backend, CERTIFICATE, HTPASSWD, Registry, UNIT};
 
 /// The port inside the container, whatever the host's is.
@@ -42,13 +41,9 @@ pub(crate) fn add(registry: &Registry, image: String, facts: &Facts, draft: &mut
 /// A host whose podman is too old, or that has none to install, is refused by preflight, with a remedy. Resolving
 /// goes on with the plainest form, so that the refusal can be shown in full, beside all other findings.
 fn tier(facts: &Facts) -> Result<Tier, Error> {
-    let Some(found) = facts.podman.as_ref().or(facts.podman_candidate.as_ref()) else {
-        return Ok(Tier::PlainUnit);
-    };
-    let version: Version = found.parse().map_err(|_| Error::PodmanVersion { found: found.clone() })?;
-    Ok(match Tier::of(version) {
-        Tier::Unsupported(_) => Tier::PlainUnit,
-        tier => tier,
+    Ok(match podman::version(facts)?.map(Tier::of) {
+        None | Some(Tier::Unsupported(_)) => Tier::PlainUnit,
+        Some(tier) => tier,
     })
 }
 

@@ -4,11 +4,13 @@
 //! about to do as what is recorded.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use provision_host::{Family, Host, packages};
 
+use crate::content;
 use crate::desired::Desired;
 use crate::difference::{self, Difference};
 use crate::error::{Error, Result};
@@ -21,7 +23,7 @@ use crate::observe::{Expected, observe};
 use crate::op::Op;
 use crate::part;
 use crate::perform::perform;
-use crate::plan::{Baseline, Observed, Plan, Step, Why, plan, subjects};
+use crate::plan::{Baseline, Observed, Phase, Plan, Step, Why, plan, subjects};
 use crate::resource::{Kind, ResourceId, Resources};
 use crate::state::State;
 use crate::vault::Vault;
@@ -169,7 +171,19 @@ impl<'a> Engine<'a> {
         }
         baseline.states.extend(plan.baseline.clone());
         self.records.write_baseline(&baseline)?;
-        self.run(number, plan, request.listener, request.interrupted)?;
+        // Images go into a registry that is known to work, and packages go once nothing needs them any more.
+        let proved = plan.steps.partition_point(|step| step.phase < Phase::Content);
+        self.run(number, plan, 0..proved, request.listener, request.interrupted)?;
+        self.prove(request)?;
+        self.run(number, plan, proved..plan.steps.len(), request.listener, request.interrupted)?;
+        match plan.steps.last() {
+            Some(last) if last.phase > Phase::Content => self.prove(request),
+            _ => go_on(request.interrupted, || "the commit".to_owned()),
+        }
+    }
+
+    /// Proves that the host is as it should be.
+    fn prove(&self, request: &Request<'_>) -> Result<()> {
         for health in &request.desired.health {
             go_on(request.interrupted, || health.to_string())?;
             (request.listener)(&Event::Proving { health });
@@ -181,17 +195,24 @@ impl<'a> Engine<'a> {
         go_on(request.interrupted, || "the commit".to_owned())
     }
 
-    /// Does all steps of a plan, in order.
-    fn run(&self, number: u64, plan: &Plan, listener: Listener<'_>, stop: &dyn Fn() -> bool) -> Result<()> {
+    /// Does a stretch of a plan's steps, in order.
+    fn run(
+        &self,
+        number: u64,
+        plan: &Plan,
+        stretch: Range<usize>,
+        listener: Listener<'_>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<()> {
         let total = plan.steps.len();
-        for (place, step) in plan.steps.iter().enumerate() {
+        for (place, step) in plan.steps.iter().enumerate().take(stretch.end).skip(stretch.start) {
             let place = place + 1;
             go_on(stop, || step.ids.first().map(ToString::to_string).unwrap_or_default())?;
             listener(&Event::Started { number: place, total, step });
             let begun = Instant::now();
             self.save_step(number, step)?;
             self.journal.append(&Record::Intent { step: place })?;
-            let done = self.step(step).inspect_err(|error| {
+            let done = self.step(step, listener, stop).inspect_err(|error| {
                 if let Error::Conflict { .. } = error {
                     // Should this not reach the disk, the resource counts as begun, as it would after a crash.
                     let _ = self.journal.append(&Record::Refused { step: place });
@@ -205,9 +226,12 @@ impl<'a> Engine<'a> {
     }
 
     /// Does one step; true when nothing had to be done.
-    fn step(&self, step: &Step) -> Result<bool> {
-        let Op::Packages { install, .. } = &step.op else {
-            return Ok(perform(self.machine, &step.op)?.nothing);
+    fn step(&self, step: &Step, listener: Listener<'_>, stop: &dyn Fn() -> bool) -> Result<bool> {
+        let install = match &step.op {
+            Op::Packages { install, .. } => install,
+            // Hours perhaps: it tells how far it is, and can be interrupted.
+            Op::Content { name, to } => return content::bring(self.machine, name, to, listener, stop),
+            op => return Ok(perform(self.machine, op)?.nothing),
         };
         if !install.is_empty() {
             let before = packages::all_installed(self.machine.host, self.machine.family)?;
@@ -322,8 +346,11 @@ impl<'a> Engine<'a> {
         let mut attempted = before.resources.clone();
         let wanted = self.records.desired(number)?.resources;
         attempted.extend(wanted.into_iter().filter(|(id, _)| begun.contains(id)));
-        let plan = self.plan_from(&before, &attempted, &self.records.baseline()?)?;
-        self.run(number, &plan, listener, &|| false)?;
+        // Mirrored images are kept, and none are brought in order to undo: that could fail once more.
+        let mut towards = before.clone();
+        towards.resources.retain(|id, _| id.kind() != Kind::Content);
+        let plan = self.plan_from(&towards, &attempted, &self.records.baseline()?)?;
+        self.run(number, &plan, 0..plan.steps.len(), listener, &|| false)?;
         self.forget_baseline(&before)
     }
 

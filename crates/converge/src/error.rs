@@ -106,6 +106,19 @@ pub enum Error {
         /// The step that was not begun.
         before: String,
     },
+    /// Images could not be read or mirrored.
+    #[error(transparent)]
+    Mirror(#[from] provision_mirror::Error),
+    /// An entry of registry credentials in the vault is damaged.
+    #[error(transparent)]
+    Credentials(#[from] provision_pull_secret::Error),
+    /// The system gave no means to speak to registries.
+    #[error("cannot speak to registries")]
+    Runtime {
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
     /// OpenSSL refused a primitive.
     #[error("OpenSSL failed")]
     Crypto(#[from] openssl::error::ErrorStack),

@@ -38,6 +38,13 @@ pub enum Event<'a> {
         /// What.
         health: &'a crate::health::Health,
     },
+    /// Images of a content step come along.
+    Mirroring {
+        /// The content.
+        name: &'a str,
+        /// How far it is. Bytes are told in sums, not more often than twice a second.
+        progress: &'a provision_mirror::Event,
+    },
     /// The steps so far are taken back.
     RollingBack {
         /// Why.

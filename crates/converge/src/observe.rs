@@ -33,7 +33,7 @@ pub(crate) fn observe(machine: Machine<'_>, expected: &Expected<'_>) -> Result<O
             Kind::Unit => unit(machine, id.name()),
             Kind::Image => image(machine, id.name()),
             Kind::Setting => setting(machine, id.name()),
-            Kind::Content => crate::content::observe(hint),
+            Kind::Content => crate::content::observe(machine, hint),
         };
         let state = state.unwrap_or_else(|error| State::Unknown { reason: reason(&error) });
         ((*id).clone(), state)

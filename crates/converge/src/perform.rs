@@ -8,6 +8,7 @@ use provision_host::packages::Changed;
 use provision_host::{Error as HostError, Family, Meta, hostname, packages, selinux, systemd, trust};
 
 use crate::accounts::Accounts;
+use crate::content;
 use crate::error::{Error, Result};
 use crate::machine::Machine;
 use crate::observe::observe_one;
@@ -55,7 +56,10 @@ pub(crate) fn perform(machine: Machine<'_>, op: &Op) -> Result<Done> {
             let packages = packages::transaction(machine.host, machine.family, &install, &remove)?;
             Ok(Done { packages: Some(packages), ..changed })
         }
-        Op::Content { name, to } => crate::content::bring(name, to).map(|()| changed),
+        Op::Content { name, to } => {
+            let nothing = content::bring(machine, name, to, &|_| {}, &|| false)?;
+            Ok(Done { nothing, ..changed })
+        }
         Op::Poke { poke } => tell(machine, poke).map(|()| changed),
     }
 }

@@ -138,8 +138,11 @@ struct Change<'a> {
 }
 
 /// Every resource that a plan is about; what has to be observed before planning.
+///
+/// Content that is no longer wanted is data and stays as it is: its registry, perhaps gone by now, is not asked.
 pub(crate) fn subjects<'a>(desired: &'a Desired, recorded: &'a Resources) -> BTreeSet<&'a ResourceId> {
-    desired.resources.keys().chain(recorded.keys()).collect()
+    let recorded = recorded.keys().filter(|id| id.kind() != Kind::Content);
+    desired.resources.keys().chain(recorded).collect()
 }
 
 /// The plan from what was observed to what is desired. Pure: same input, same plan.
@@ -158,10 +161,26 @@ pub fn plan(desired: &Desired, recorded: &Resources, baseline: &Baseline, observ
         }
         changes.extend(change(id, wanted, was, baseline, is));
     }
+    if !changes.is_empty() {
+        changes.extend(asked_again(desired, recorded, &mut plan));
+    }
     let last_package = !desired.resources.keys().any(|id| id.kind() == Kind::Package);
     let brought = if last_package { baseline.brought.clone() } else { BTreeSet::new() };
     plan.steps = order(&changes, observed, brought);
     plan
+}
+
+/// Content that could not be read, while other things change: a registry that refuses us now, or whose certificate is
+/// wrong, may be what is put right. It is asked again when its turn comes, so this never hides a failure.
+fn asked_again<'a>(desired: &'a Desired, recorded: &Resources, plan: &mut Plan) -> Vec<Change<'a>> {
+    let mut again = Vec::new();
+    for (id, resource) in desired.resources.iter().filter(|(id, _)| id.kind() == Kind::Content) {
+        if plan.unknown.remove(id).is_some() {
+            let why = if recorded.contains_key(id) { Why::Drift } else { Why::New };
+            again.push(Change { id, resource, why, from: &State::Absent, to: resource.state.clone() });
+        }
+    }
+    again
 }
 
 /// One row of the planner's table.
@@ -188,8 +207,7 @@ fn change<'a>(
         }
         (None, Some(was)) => {
             let to = baseline.states.get(id).cloned().unwrap_or(State::Absent);
-            let kept = matches!(was.state, State::Content(_));
-            let done = kept || is.satisfies(&to) || *is == to || stays(is, &to, &was.state);
+            let done = is.satisfies(&to) || *is == to || stays(is, &to, &was.state);
             (!done).then_some(Change { id, resource: was, why: Why::Removed, from: is, to })
         }
         (None, None) => None,

@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use provision_converge::{
-    Baseline, Content, Desired, DirectoryState, FileState, ImageSource, ImageState, Observed, Op,
-    PackageState, Phase, Plan, Poke, Resource, ResourceId, Resources, State, UnitState, Why, plan,
+    Baseline, Content, ContentState, Desired, DirectoryState, FileState, ImageSource, ImageState, Observed,
+    Op, PackageState, Phase, Plan, Poke, Resource, ResourceId, Resources, State, UnitState, Why, plan,
 };
 
 fn file(fingerprint: &str) -> State {
@@ -223,4 +223,31 @@ fn a_changed_file_restarts_the_unit_that_runs_once() {
     ];
     assert_eq!(shown(&plan), expected.map(|(phase, text)| (phase, text.to_owned())));
     assert!(!plan.has_drift());
+}
+
+const CONTENT: &str = "content:ocp4/openshift4";
+
+fn content() -> State {
+    State::Content(ContentState { content: serde_json::json!({ "registry": "r.test:8443" }) })
+}
+
+#[test]
+fn content_that_is_no_longer_wanted_is_kept_and_not_even_asked_for() {
+    let unknown = states(&[(CONTENT, State::Unknown { reason: "the registry is gone".into() })]);
+    let plan = plan(&Desired::default(), &resources(&[(CONTENT, content())]), &Baseline::default(), &unknown);
+    assert!(plan.is_empty(), "{plan:?}");
+}
+
+#[test]
+fn content_that_cannot_be_read_is_unknown_unless_the_plan_may_cure_it() {
+    let unreadable = (CONTENT, State::Unknown { reason: "the certificate cannot be trusted".into() });
+    let wanted = desired(&[(CONTENT, content()), (X, file("new"))]);
+    let recorded = resources(&[(CONTENT, content()), (X, file("old"))]);
+    let alone =
+        plan(&wanted, &recorded, &Baseline::default(), &states(&[unreadable.clone(), (X, file("new"))]));
+    assert!(alone.steps.is_empty() && alone.unknown.len() == 1, "{alone:?}");
+    let with = plan(&wanted, &recorded, &Baseline::default(), &states(&[unreadable, (X, file("old"))]));
+    assert!(with.unknown.is_empty(), "{with:?}");
+    let phases: Vec<Phase> = with.steps.iter().map(|step| step.phase).collect();
+    assert_eq!(phases, [Phase::Files, Phase::Content]);
 }

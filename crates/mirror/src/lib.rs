@@ -10,6 +10,7 @@ mod expand;
 mod media;
 mod mirror_set;
 mod payload;
+mod presence;
 
 pub use copy::{Summary, copy};
 pub use endpoint::{Source, Target};

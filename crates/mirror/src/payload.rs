@@ -6,7 +6,7 @@
 use std::io::Read as _;
 
 use flate2::read::MultiGzDecoder;
-use provision_oci::{Body, Reference};
+use provision_oci::{Body, Digest, Reference};
 use serde::Deserialize;
 
 use crate::endpoint::Source;
@@ -21,6 +21,8 @@ const LAYER_LIMIT: u64 = 1 << 30;
 /// What a release consists of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payload {
+    /// The digest of the release image, or of the list of them.
+    pub digest: Digest,
     /// Such as `4.10.0`.
     pub version: String,
     /// As OpenShift names it in tags: `x86_64`, `aarch64`, `ppc64le`, `s390x`, `multi`.
@@ -75,6 +77,7 @@ impl Payload {
     /// Reads the payload of a release image; of a manifest list, that of its first image.
     pub async fn read(source: &Source, release: &Reference) -> Result<Self> {
         let mut manifest = source.manifest(release).await?;
+        let digest = manifest.digest;
         let multi = matches!(manifest.body, Body::Index { .. });
         if let Some(first) = manifest.children().first() {
             manifest = source.manifest(&release.with_digest(first.digest)).await?;
@@ -91,13 +94,13 @@ impl Payload {
             let bytes = source.read_blob(release, layer).await?;
             if let Some(text) = find(&bytes, REFERENCES).map_err(|problem| not(&problem))? {
                 let architecture = if multi { "multi" } else { architecture(&config.architecture) };
-                return Self::parse(&text, release, architecture);
+                return Self::parse(&text, release, digest, architecture);
             }
         }
         Err(not(&format!("none of its layers has {REFERENCES}")))
     }
 
-    fn parse(text: &[u8], release: &Reference, architecture: &str) -> Result<Self> {
+    fn parse(text: &[u8], release: &Reference, digest: Digest, architecture: &str) -> Result<Self> {
         let image = || release.to_string();
         let stream: ImageStream = serde_json::from_slice(text).map_err(|source| Error::Payload {
             image: image(),
@@ -119,7 +122,7 @@ impl Payload {
         if components.is_empty() {
             return Err(not("it names no components".to_owned()));
         }
-        Ok(Self { version: stream.metadata.name, architecture: architecture.to_owned(), components })
+        Ok(Self { digest, version: stream.metadata.name, architecture: architecture.to_owned(), components })
     }
 
     /// The tag of the release image at the target, as `oc adm release mirror` names it.
@@ -187,11 +190,11 @@ mod tests {
             )
         };
         let digest = provision_oci::Digest::of(b"x");
-        let payload =
-            Payload::parse(text(&format!("quay.io/a/b@{digest}")).as_bytes(), &release(), "x86_64").unwrap();
+        let parse = |text: String| Payload::parse(text.as_bytes(), &release(), digest, "x86_64");
+        let payload = parse(text(&format!("quay.io/a/b@{digest}"))).unwrap();
         assert_eq!(payload.release_tag(), "4.10.0-x86_64");
         assert_eq!(payload.component_tag(&payload.components[0]), "4.10.0-x86_64-cli");
-        let error = Payload::parse(text("quay.io/a/b:latest").as_bytes(), &release(), "x86_64").unwrap_err();
+        let error = parse(text("quay.io/a/b:latest")).unwrap_err();
         assert!(error.to_string().contains("cli is named without digest"), "{error}");
     }
 
@@ -204,7 +207,7 @@ mod tests {
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
             let _ = find(&bytes, REFERENCES);
-            let _ = Payload::parse(&bytes, &release(), "x86_64");
+            let _ = Payload::parse(&bytes, &release(), Digest::of(b"x"), "x86_64");
         }
     }
 }

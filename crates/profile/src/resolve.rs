@@ -67,7 +67,7 @@ pub fn resolve(profile: &Profile, facts: &Facts, lock: &Lock) -> Result<Resoluti
     }
     draft.section("mirror", place("mirror"));
     if let (Some(mirror), Some(registry)) = (&profile.mirror, registry) {
-        mirror.resources(registry, &profile.trust, &mut draft);
+        mirror.resources(registry, &profile.trust, profile.pull_secret.as_ref(), &mut draft);
     }
     draft.finish().map_err(Error::Invalid)
 }

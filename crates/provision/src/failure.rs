@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt::Write as _;
 
-use provision_converge::{Aftermath, Error as ConvergeError, Failure as ApplyFailure};
+use provision_converge::{Aftermath, Error as ConvergeError, Failure as ApplyFailure, Kind};
 use provision_host::Error as HostError;
 use provision_oci::ClientError;
 
@@ -87,13 +87,19 @@ impl From<ConvergeError> for Failure {
             ConvergeError::NoGeneration { .. } => Exit::Usage,
             _ => Exit::Failed,
         };
-        let unreadable =
-            matches!(error, ConvergeError::Unknown { .. }) && provision_host::effective_uid() != 0;
         let failure = Self::because(exit, &error);
-        if unreadable {
-            failure.hint("run it as root: some of the host may only be read by root")
-        } else {
-            failure
+        match &error {
+            ConvergeError::Unknown { id, .. } if id.kind() == Kind::Content => failure.hint(
+                "nothing was changed; `provision mirror list DIR` shows what media hold, \
+                 `provision mirror copy --release --dry-run` tries the way from a registry",
+            ),
+            ConvergeError::Unknown { .. } if provision_host::effective_uid() != 0 => {
+                failure.hint("run it as root: some of the host may only be read by root")
+            }
+            error => match mirror_error(error).and_then(registry_error) {
+                Some(error) => failure.with_registry_hint(error),
+                None => failure,
+            },
         }
     }
 }
@@ -151,6 +157,15 @@ impl From<ClientError> for Failure {
 impl From<provision_oci::Error> for Failure {
     fn from(error: provision_oci::Error) -> Self {
         Self::because(Exit::Failed, &error)
+    }
+}
+
+/// The mirror's part in an error, if it has one.
+fn mirror_error(error: &ConvergeError) -> Option<&provision_mirror::Error> {
+    match error {
+        ConvergeError::Mirror(error) => Some(error),
+        ConvergeError::Resource { source, .. } => mirror_error(source),
+        _ => None,
     }
 }
 

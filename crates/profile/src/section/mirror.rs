@@ -2,6 +2,8 @@
 //!
 //! Knows the keys. Must not know how images are copied.
 
+use std::collections::BTreeMap;
+
 use provision_converge::{ContentState, ResourceId, State};
 use serde_json::{Value as Json, json};
 
@@ -10,6 +12,7 @@ use crate::problem::{Problem, Problems};
 use crate::read::table;
 use crate::recipe;
 use crate::scalar::{HostPath, Image, RepositoryPath};
+use crate::section::pull_secret::PullSecret;
 use crate::section::registry::Registry;
 use crate::section::trust::Trust;
 
@@ -43,7 +46,13 @@ impl Mirror {
     }
 
     /// The images as one resource; what it says is for the mirror crate. Credentials go by their names in the vault.
-    pub(crate) fn resources(&self, registry: &Registry, trust: &Trust, draft: &mut Draft) {
+    pub(crate) fn resources(
+        &self,
+        registry: &Registry,
+        trust: &Trust,
+        pull_secret: Option<&PullSecret>,
+        draft: &mut Draft,
+    ) {
         if self.release.is_empty() {
             return;
         }
@@ -62,8 +71,19 @@ impl Mirror {
             "user": registry.user,
             "password": recipe::REGISTRY_PASSWORD,
             "releases": releases,
+            "credentials": pull_secret.map(|secret| self.credentials(registry, secret)).unwrap_or_default(),
         });
         let id = ResourceId::content(self.repository.0.as_str());
         draft.add(id, State::Content(ContentState { content }), &[], None);
+    }
+
+    /// The entries of the pull secret by their names in the vault; a payload may name any registry. None are needed
+    /// where everything comes from media.
+    fn credentials(&self, registry: &Registry, pull_secret: &PullSecret) -> BTreeMap<String, String> {
+        if self.release.iter().all(|release| release.media.is_some()) {
+            return BTreeMap::new();
+        }
+        let entries = pull_secret.base_entries().into_iter();
+        entries.filter(|(key, _)| *key != registry.address()).collect()
     }
 }

@@ -74,13 +74,12 @@ impl PullSecret {
             });
             entries.push((registry.address(), recipe::REGISTRY_AUTH_ENTRY.to_owned()));
         }
-        let (file, keys) = self.base.clone().unwrap_or_default();
-        for key in keys {
+        let file = self.base.as_ref().map(|(file, _)| file.clone()).unwrap_or_default();
+        for (key, name) in self.base_entries() {
             // The registry's own credentials are newer than anything that a file may hold.
             if registry.is_some_and(|registry| registry.address() == key) {
                 continue;
             }
-            let name = vault_name(&key);
             draft.recipe(Recipe::BaseEntry { name: name.clone(), file: file.clone(), key: key.clone() });
             entries.push((key, name));
         }
@@ -90,6 +89,12 @@ impl PullSecret {
                 draft.part(&path.0, &format!("auths/{key}"), content, 0o600);
             }
         }
+    }
+
+    /// The keys of the entries that are taken over, each with the entry's name in the vault.
+    pub(crate) fn base_entries(&self) -> Vec<(String, String)> {
+        let keys = self.base.iter().flat_map(|(_, keys)| keys);
+        keys.map(|key| (key.clone(), vault_name(key))).collect()
     }
 }
 

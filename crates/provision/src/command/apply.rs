@@ -1,8 +1,11 @@
 //! `provision apply`: preflight, plan, change, prove, commit.
 
+use std::cell::OnceCell;
+
 use provision_converge::{Applied, Desired, Engine, Event, Request};
 use provision_host::{Host, names};
 
+use super::mirror::progress::Progress;
 use crate::cli::{EventFormat, Global, ProfileArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -22,8 +25,8 @@ pub fn run(global: &Global, args: &ProfileArgs, events: Option<EventFormat>) -> 
     }
     let vault = site.vault();
     let engine = site.engine(&vault)?;
-    let listener = |event: &Event<'_>| tell(events, event);
-    engine.recover(&listener)?;
+    let teller = Teller::new(events);
+    engine.recover(&|event| teller.tell(event))?;
     let desired = site.make(&intent, &vault)?;
     let (name, profile) = (intent.profile.name.as_str(), intent.profile.merged.source().text());
     let change = Change { name, profile, desired: &desired, events };
@@ -46,13 +49,14 @@ impl Change<'_> {
     /// Applies, shows what happens, and says how it ended.
     pub fn carry_out(&self, global: &Global, engine: &Engine<'_>) -> Result<Exit, Failure> {
         signal::listen().map_err(|error| Failure::because(Exit::Failed, &error))?;
+        let teller = Teller::new(self.events);
         let applied = engine.apply(&Request {
             desired: self.desired,
             name: self.name,
             profile: self.profile,
             who: &who(),
             interrupted: &signal::interrupted,
-            listener: &|event| tell(self.events, event),
+            listener: &|event| teller.tell(event),
         })?;
         match &applied {
             Applied::Nothing if global.json => {
@@ -76,13 +80,31 @@ fn who() -> String {
         .unwrap_or_else(|| provision_host::effective_uid().to_string())
 }
 
-/// Shows one event on standard error.
-fn tell(events: Option<EventFormat>, event: &Event<'_>) {
-    match events {
-        Some(EventFormat::Ndjson) => {
-            out::note(serde_json::to_string(event).unwrap_or_default());
+/// Shows events on standard error.
+struct Teller {
+    events: Option<EventFormat>,
+    /// How far the mirroring is, from its first event on.
+    progress: OnceCell<Progress>,
+}
+
+impl Teller {
+    fn new(events: Option<EventFormat>) -> Self {
+        Self { events, progress: OnceCell::new() }
+    }
+
+    fn tell(&self, event: &Event<'_>) {
+        match (self.events, event) {
+            (Some(EventFormat::Ndjson), event) => out::note(serde_json::to_string(event).unwrap_or_default()),
+            (None, Event::Mirroring { progress, .. }) => {
+                self.progress.get_or_init(|| Progress::new(false)).tell(progress);
+            }
+            (None, event) => {
+                if let Some(progress) = self.progress.get() {
+                    progress.end();
+                }
+                words(event).into_iter().for_each(out::note);
+            }
         }
-        None => words(event).into_iter().for_each(out::note),
     }
 }
 
@@ -99,7 +121,7 @@ fn words(event: &Event<'_>) -> Option<String> {
         Event::Done { milliseconds, .. } if *milliseconds >= 1000 => {
             paint(FAINT, format!("      {}.{} s", milliseconds / 1000, milliseconds % 1000 / 100))
         }
-        Event::Done { .. } => return None,
+        Event::Done { .. } | Event::Mirroring { .. } => return None,
         Event::Proving { health } => format!("{} {health}", paint(HEADING, "prove")),
         Event::RollingBack { reason } => {
             format!("{} {reason}; taking back what was done", paint(BAD, "failed:"))

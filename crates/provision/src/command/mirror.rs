@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out::{self, FAINT, GOOD, paint};
 
-mod progress;
+pub(crate) mod progress;
 
 use progress::Progress;
 

@@ -14,7 +14,7 @@ use crate::out;
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Shows the progress of one copy.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     bar: ProgressBar,
     terminal: bool,
     quiet: bool,
@@ -29,7 +29,7 @@ struct State {
 
 impl Progress {
     /// Quiet: nothing but data is wanted.
-    pub(super) fn new(quiet: bool) -> Self {
+    pub(crate) fn new(quiet: bool) -> Self {
         let terminal = std::io::stderr().is_terminal() && !quiet;
         let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
@@ -42,7 +42,7 @@ impl Progress {
     }
 
     /// Shows one event.
-    pub(super) fn tell(&self, event: &Event) {
+    pub(crate) fn tell(&self, event: &Event) {
         match event {
             Event::Planned { images, blobs, bytes } => {
                 self.bar.set_length(*bytes);
@@ -72,7 +72,7 @@ impl Progress {
     }
 
     /// Takes the bar away.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.bar.finish_and_clear();
     }
 }

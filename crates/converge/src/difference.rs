@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::machine::Machine;
 use crate::op::Op;
 use crate::part;
-use crate::plan::Step;
+use crate::plan::{Step, Why};
 use crate::state::{Content, State};
 
 /// Larger files are named, not shown.
@@ -32,6 +32,11 @@ pub(crate) fn of(machine: Machine<'_>, desired: &Desired, step: &Step) -> Result
     let Op::Put { id, from, to } = &step.op else { return Ok(None) };
     let contents = [from.content(), to.content()];
     if contents.iter().flatten().any(|content| content.secret) {
+        return Ok(Some(Difference::Secret));
+    }
+    // What only its owner may read, and what did not come from us, may be a secret that nobody declared.
+    let private = matches!(from, State::File(file) if file.mode & 0o004 == 0);
+    if private && step.why != Why::Changed {
         return Ok(Some(Difference::Secret));
     }
     let before = match (from.content(), machine.host.root.read(id.path())) {

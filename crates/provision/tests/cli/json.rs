@@ -36,7 +36,7 @@ fn what_fails_gives_one_object_too() {
         (&["plan", broken.to_str().unwrap()], 64),
         (&["apply", "missing.toml"], 64),
         (&["check", "missing.toml"], 64),
-        (&["rollback"], 64),
+        (&["rollback", "--root", "root"], 64),
         (&["plan"], 64),
         (&["aply"], 64),
         (&[], 64),

@@ -12,3 +12,4 @@ mod pages;
 mod pull_secret;
 mod sandbox;
 mod serve;
+mod verbs;

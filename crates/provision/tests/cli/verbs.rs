@@ -1,0 +1,74 @@
+//! A host's life: apply, change, roll back, drift, repair, destroy; each verb told in words.
+
+use std::fs;
+
+use crate::bench::Bench;
+
+#[test]
+fn a_host_goes_forward_and_back() {
+    let bench = Bench::new();
+    fs::write(bench.at("/etc/issue"), "from before\n").unwrap();
+    let before = bench.tree();
+    let motd = bench.file("/etc/motd", "one\n");
+    let first = bench.profile("first", &motd);
+    let second =
+        bench.profile("second", &(bench.file("/etc/motd", "two\n") + &bench.file("/etc/issue", "ours\n")));
+    let (first, second) = (first.to_str().unwrap(), second.to_str().unwrap());
+
+    bench.on_root(&["apply", first]).expect(0).says("generation 1: first (1 step)");
+    let with_first = bench.tree();
+    let plan = bench.on_root(&["plan", second]);
+    plan.expect(2).says("-one").says("+two").says("-from before").says("2 steps · 1 adopted · 1 changed");
+    bench.on_root(&["apply", second]).expect(0).says("generation 2: second (2 steps)");
+    let with_second = bench.tree();
+
+    bench.on_root(&["rollback"]).expect(0).says("generation 3: rollback to 1");
+    assert_eq!(bench.tree(), with_first);
+    bench.on_root(&["rollback", "2"]).expect(0).says("generation 4: rollback to 2");
+    assert_eq!(bench.tree(), with_second);
+    bench.on_root(&["rollback", "2"]).expect(0).says("Nothing to do");
+
+    let listed = bench.on_root(&["generations"]);
+    listed.expect(0).says("first").says("rollback to 1").says("committed");
+    let marked: Vec<&str> = listed.stdout.lines().filter(|line| line.contains('*')).collect();
+    assert!(matches!(marked.as_slice(), [one] if one.contains("rollback to 2")), "{}", listed.stdout);
+
+    bench.on_root(&["destroy"]).expect(0).says("generation 5: destroy");
+    assert_eq!(bench.tree(), before);
+    bench.on_root(&["destroy"]).expect(0).says("Nothing to do");
+    bench.on_root(&["status"]).expect(0).says("generation 5: destroy").says("No drift");
+}
+
+#[test]
+fn drift_is_shown_repaired_and_kept() {
+    let bench = Bench::new();
+    let profile = bench.profile("motd", &bench.file("/etc/motd", "hello\n"));
+    let apply = ["apply", profile.to_str().unwrap()];
+    bench.on_root(&apply).expect(0);
+    fs::write(bench.at("/etc/motd"), "an hour of somebody's work\n").unwrap();
+    bench.on_root(&["status"]).expect(2).says("1 drifted");
+    bench.on_root(&apply).expect(0).says("1 corrective").complains("drift");
+    let kept = fs::read_dir(bench.at("/var/lib/provision/lost+found")).unwrap();
+    let kept: Vec<_> = kept.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    assert_eq!(kept, ["an hour of somebody's work\n"]);
+    bench.on_root(&["status"]).expect(0);
+}
+
+#[test]
+fn what_only_its_owner_may_read_is_not_shown() {
+    let bench = Bench::new();
+    // Nobody declared it secret, but it is in the way and may be.
+    fs::write(bench.at("/etc/key"), "canary\n").unwrap();
+    let mut permissions = fs::metadata(bench.at("/etc/key")).unwrap().permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
+    fs::set_permissions(bench.at("/etc/key"), permissions).unwrap();
+    let before = bench.tree();
+    let profile = bench.profile("key", &(bench.file("/etc/key", "public\n") + "mode = \"0644\"\n"));
+    let profile = profile.to_str().unwrap();
+    bench.on_root(&["plan", profile]).expect(2).never_shows("canary");
+    bench.on_root(&["plan", profile, "--json"]).expect(2).never_shows("canary");
+    bench.on_root(&["apply", profile, "--events", "ndjson"]).expect(0).never_shows("canary");
+    bench.on_root(&["status", "--json"]).never_shows("canary");
+    bench.on_root(&["destroy"]).expect(0).never_shows("canary");
+    assert_eq!(bench.tree(), before);
+}

@@ -280,3 +280,19 @@ fn every_invariant_names_tests_that_exist() {
     }
     none(complaints);
 }
+
+#[test]
+fn no_dependency_is_one_that_deny_toml_forbids() {
+    let read = |name: &str| fs::read_to_string(house().join(name)).unwrap().parse::<toml::Table>().unwrap();
+    let (deny, lock) = (read("deny.toml"), read("Cargo.lock"));
+    let banned = deny["bans"]["deny"].as_array().unwrap().iter();
+    let banned: BTreeSet<&str> = banned.map(|one| one["crate"].as_str().unwrap()).collect();
+    none(lock["package"].as_array().unwrap().iter().filter_map(|package| {
+        let name = package["name"].as_str().unwrap();
+        let source = package.get("source").and_then(toml::Value::as_str);
+        let foreign =
+            source.is_some_and(|source| !source.starts_with("registry+https://github.com/rust-lang/"));
+        let wrong = if foreign { source } else { banned.contains(name).then_some("see deny.toml") };
+        wrong.map(|why| format!("{name}: {why}"))
+    }));
+}

@@ -116,9 +116,16 @@ pub enum Command {
     Rollback {
         /// The generation's number
         generation: Option<u64>,
+        /// Show events in a form for programs
+        #[arg(long, value_enum, value_name = "FORMAT")]
+        events: Option<EventFormat>,
     },
     /// Take back everything that provision did to this host; data stays
-    Destroy,
+    Destroy {
+        /// Show events in a form for programs
+        #[arg(long, value_enum, value_name = "FORMAT")]
+        events: Option<EventFormat>,
+    },
     /// Mirror images and OpenShift releases between registries and media
     #[command(subcommand)]
     Mirror(crate::command::mirror::MirrorCommand),

@@ -63,6 +63,20 @@ impl Site {
         Ok(self.host.root.list(&directory)?.unwrap_or_default().is_empty())
     }
 
+    /// The run that changes this host right now, if there is one: its process and command.
+    ///
+    /// Looks without taking the lock, so that looking never stands in the way of a run that begins.
+    pub fn under_way(&self) -> Result<Option<String>, Failure> {
+        let line = self.host.root.read_text(&Path::new(STATE_DIRECTORY).join("lock"))?.unwrap_or_default();
+        let Some(pid) = line.strip_prefix("process ").and_then(|rest| rest.split(' ').next()) else {
+            return Ok(None);
+        };
+        // Not a number, or the number of something else by now: then the run has ended.
+        let comm = Path::new("/proc").join(pid).join("comm");
+        let name = Root::live()?.read_text(&comm).ok().flatten().unwrap_or_default();
+        Ok((name.trim() == "provision").then(|| line.trim().to_owned()))
+    }
+
     /// Takes the lock that only one run can hold.
     pub fn lock(&self) -> Result<Lock, Failure> {
         self.vault().prepare()?;

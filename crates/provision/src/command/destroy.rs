@@ -4,14 +4,14 @@ use provision_converge::Desired;
 
 use super::apply::Change;
 use super::generations::UNTOUCHED;
-use crate::cli::Global;
+use crate::cli::{EventFormat, Global};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out;
 use crate::site::Site;
 
 /// Takes back everything; data and generated secrets stay.
-pub fn run(global: &Global) -> Result<Exit, Failure> {
+pub fn run(global: &Global, events: Option<EventFormat>) -> Result<Exit, Failure> {
     let site = Site::open(global)?;
     site.need_root()?;
     if site.is_untouched()? {
@@ -26,6 +26,5 @@ pub fn run(global: &Global) -> Result<Exit, Failure> {
     let _lock = site.lock()?;
     let vault = site.vault();
     let engine = site.engine(&vault)?;
-    Change { name: "destroy", profile: "", desired: &Desired::default(), events: None }
-        .carry_out(global, &engine)
+    Change { name: "destroy", profile: "", desired: &Desired::default(), events }.carry_out(global, &engine)
 }

@@ -1,13 +1,13 @@
 //! `provision rollback`: back to an earlier generation, from what the host itself keeps.
 
 use super::apply::Change;
-use crate::cli::Global;
+use crate::cli::{EventFormat, Global};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::site::Site;
 
 /// Goes back to a generation; the one before the current one when none is named.
-pub fn run(global: &Global, generation: Option<u64>) -> Result<Exit, Failure> {
+pub fn run(global: &Global, generation: Option<u64>, events: Option<EventFormat>) -> Result<Exit, Failure> {
     let site = Site::open(global)?;
     site.need_root()?;
     let no_generation = || {
@@ -33,5 +33,5 @@ pub fn run(global: &Global, generation: Option<u64>) -> Result<Exit, Failure> {
     };
     let desired = records.desired(number)?;
     let name = format!("rollback to {number}");
-    Change { name: &name, profile: "", desired: &desired, events: None }.carry_out(global, &engine)
+    Change { name: &name, profile: "", desired: &desired, events }.carry_out(global, &engine)
 }

@@ -19,14 +19,22 @@ pub fn run(global: &Global) -> Result<Exit, Failure> {
     let vault = site.vault();
     let engine = site.engine(&vault)?;
     let records = engine.records();
-    let cut_off = engine.is_cut_off()?;
+    let journal = engine.is_cut_off()?;
+    let under_way = if journal { site.under_way()? } else { None };
+    let unfinished = journal.then(|| match &under_way {
+        Some(run) => format!("A run is under way: {run}."),
+        None => CUT_OFF.to_owned(),
+    });
+    let cut_off = journal && under_way.is_none();
     let Some(current) = records.current()? else {
         if global.json {
-            out::json(&json!({ "schema": 1, "generation": null, "drift": false, "cut_off": cut_off }));
+            out::json(
+                &json!({ "schema": 1, "generation": null, "drift": false, "cut_off": cut_off, "under_way": under_way }),
+            );
         } else {
-            out::data(if cut_off { CUT_OFF } else { UNTOUCHED });
+            out::data(unfinished.as_deref().unwrap_or(UNTOUCHED));
         }
-        return Ok(if cut_off { Exit::Pending } else { Exit::Done });
+        return Ok(if journal { Exit::Pending } else { Exit::Done });
     };
     let recorded = engine.recorded()?;
     let plan = engine.plan(&recorded)?;
@@ -34,7 +42,7 @@ pub fn run(global: &Global) -> Result<Exit, Failure> {
     let certificates = super::check::certificates(&vault)?;
     if global.json {
         out::json(&json!({
-            "schema": 1, "generation": report, "drift": !plan.is_empty(), "cut_off": cut_off,
+            "schema": 1, "generation": report, "drift": !plan.is_empty(), "cut_off": cut_off, "under_way": under_way,
             "plan": show::plan_json(&engine, &recorded, &plan)?, "certificates": certificates,
         }));
     } else {
@@ -44,8 +52,8 @@ pub fn run(global: &Global) -> Result<Exit, Failure> {
         for certificate in &certificates {
             out::data(certificate);
         }
-        if cut_off {
-            out::data(paint(CAREFUL, CUT_OFF));
+        if let Some(unfinished) = &unfinished {
+            out::data(paint(CAREFUL, unfinished));
         }
         if plan.is_empty() {
             out::data(paint(GOOD, "No drift."));
@@ -53,5 +61,5 @@ pub fn run(global: &Global) -> Result<Exit, Failure> {
             out::data(show::plan(&engine, &recorded, &plan)?);
         }
     }
-    Ok(if plan.is_empty() && !cut_off { Exit::Done } else { Exit::Pending })
+    Ok(if plan.is_empty() && !journal { Exit::Done } else { Exit::Pending })
 }

@@ -104,6 +104,7 @@ fn seven_when_another_run_holds_the_lock() {
     }
     // Reading needs no lock.
     bench.on_root(&["generations"]).expect(0);
+    bench.on_root(&["status"]).expect(2).says("A run is under way: process").says("apply");
     still.resume().expect(0);
     bench.on_root(&["apply", profile.to_str().unwrap()]).expect(0).says("Nothing to do");
 }

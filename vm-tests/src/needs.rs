@@ -7,8 +7,8 @@ use anyhow::{Result, bail};
 use crate::apt::{Apt, has_backports};
 use crate::machine::qemu_version;
 
-/// Packages, and a file that is there once they are installed.
-const PACKAGES: [(&str, &str); 21] = [
+/// What guests need: packages, and a file that is there once they are installed.
+const GUESTS: [(&str, &str); 13] = [
     ("qemu-system-x86", "/usr/bin/qemu-system-x86_64"),
     ("qemu-utils", "/usr/bin/qemu-img"),
     ("mmdebstrap", "/usr/bin/mmdebstrap"),
@@ -20,9 +20,13 @@ const PACKAGES: [(&str, &str); 21] = [
     ("e2fsprogs", "/sbin/mkfs.ext4"),
     ("apt-utils", "/usr/bin/apt-ftparchive"),
     ("openssh-client", "/usr/bin/ssh-keygen"),
-    ("openssl", "/usr/bin/openssl"),
     ("pkg-config", "/usr/bin/pkg-config"),
     ("libssl-dev", "/usr/include/openssl/ssl.h"),
+];
+
+/// What tests on this machine need beyond that.
+const TESTS: [(&str, &str); 8] = [
+    ("openssl", "/usr/bin/openssl"),
     ("systemd", "/usr/bin/systemd-analyze"),
     ("skopeo", "/usr/bin/skopeo"),
     ("podman", "/usr/bin/podman"),
@@ -36,10 +40,24 @@ const PACKAGES: [(&str, &str); 21] = [
 /// The two packages of QEMU; both are of one version.
 const QEMU: [&str; 2] = ["qemu-system-x86", "qemu-utils"];
 
-/// Installs what is missing, and says so before.
+/// Installs what guests need and is missing, and says so before.
 pub fn install() -> Result<()> {
+    install_all(&GUESTS)
+}
+
+/// Installs what guests and all tests need and is missing, and says so before.
+pub fn install_for_tests() -> Result<()> {
+    install_all(&[GUESTS.as_slice(), TESTS.as_slice()].concat())
+}
+
+/// The registry that `cargo demo --registry distribution` carries into the guest.
+pub fn install_distribution() -> Result<()> {
+    install_all(&[("docker-registry", "/usr/bin/docker-registry")])
+}
+
+fn install_all(wanted: &[(&'static str, &str)]) -> Result<()> {
     let mut missing: Vec<&str> =
-        PACKAGES.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(package, _)| *package).collect();
+        wanted.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(package, _)| *package).collect();
     // Debian 12's own QEMU (7.2) panics Debian 13's kernel.
     let newer =
         has_backports() && (missing.iter().any(|name| QEMU.contains(name)) || is_old(&qemu_version()));

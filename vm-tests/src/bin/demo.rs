@@ -81,6 +81,9 @@ fn options() -> Result<Option<Options>> {
 fn demo(options: &Options) -> Result<bool> {
     let begun = Instant::now();
     needs::install()?;
+    if options.profile == "bastion-distribution.toml" {
+        needs::install_distribution()?;
+    }
     step("building provision, linked statically (a few minutes the first time)");
     binary::build()?;
     step("building the guest image (a minute or two the first time)");

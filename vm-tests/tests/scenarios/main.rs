@@ -1,0 +1,10 @@
+//! Every shipped profile on every distribution, in virtual machines. One file per scenario; two run at a time.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod bastion;
+mod cut_off;
+mod podman_host;
+mod rolled_back;
+mod too_old;
+mod user;

@@ -1,4 +1,7 @@
-//! What tests of several crates together need: release payloads, and real servers.
+//! What tests of several crates together need: release payloads, real servers, and the real programs.
 
+pub mod fault;
 pub mod payload;
+pub mod program;
 pub mod server;
+pub mod world;

@@ -63,20 +63,25 @@ impl Noise {
 impl Payload {
     /// Makes the payload and puts it on media, as `provision mirror save --release` would have. Gives the release's name.
     pub async fn write(&self, store: &Store) -> Result<Reference> {
+        self.write_as(store, RELEASES, COMPONENTS).await
+    }
+
+    /// The same for a payload that is published elsewhere: `registry/repository` of the release and of its components.
+    pub async fn write_as(&self, store: &Store, releases: &str, components: &str) -> Result<Reference> {
         let mut tags = Vec::new();
         for number in 0..self.components {
             let name =
                 NAMES.get(number).map_or_else(|| format!("component-{number:03}"), |name| (*name).to_owned());
-            let image = self.component(store, number).await?;
+            let image = self.component(store, components, number).await?;
             let tag: Tag = format!("{}-{}-{name}", self.version, self.architecture).parse()?;
-            let from: Reference = format!("{COMPONENTS}@{}", image.digest).parse()?;
+            let from: Reference = format!("{components}@{}", image.digest).parse()?;
             store.put_manifest(&Media::repository(&from)?, Some(&tag), &image).await?;
             tags.push(json!({ "name": name, "from": { "kind": "DockerImage", "name": from.to_string() } }));
         }
-        self.release(store, tags).await
+        self.release(store, releases, tags).await
     }
 
-    async fn release(&self, store: &Store, tags: Vec<Value>) -> Result<Reference> {
+    async fn release(&self, store: &Store, releases: &str, tags: Vec<Value>) -> Result<Reference> {
         let stream = json!({
             "kind": "ImageStream", "apiVersion": "image.openshift.io/v1",
             "metadata": { "name": self.version }, "spec": { "tags": tags },
@@ -92,7 +97,7 @@ impl Payload {
             ])?,
         ];
         let tag: Tag = format!("{}-{}", self.version, self.architecture).parse()?;
-        let reference: Reference = format!("{RELEASES}:{tag}").parse()?;
+        let reference: Reference = format!("{releases}:{tag}").parse()?;
         let repository = Media::repository(&reference)?;
         let manifest = self.image(store, &repository, &layers, "amd64").await?;
         let digest = store.put_manifest(&repository, Some(&tag), &manifest).await?;
@@ -102,8 +107,8 @@ impl Payload {
     }
 
     /// One component: an image, or a list of two.
-    async fn component(&self, store: &Store, number: usize) -> Result<Manifest> {
-        let repository = Media::repository(&format!("{COMPONENTS}:x").parse()?)?;
+    async fn component(&self, store: &Store, components: &str, number: usize) -> Result<Manifest> {
+        let repository = Media::repository(&format!("{components}:x").parse()?)?;
         let architectures: &[&str] = if self.lists { &["amd64", "arm64"] } else { &["amd64"] };
         let images = (self.components * architectures.len()) as u64;
         let bytes = usize::try_from(self.size / images.max(1) / LAYERS)?;

@@ -48,6 +48,11 @@ impl Media {
         Ok(Self { store: Store::create(directory).await? })
     }
 
+    /// Media to look at before they are made: a directory that is missing or empty is media with nothing on them.
+    pub async fn open_or_empty(directory: &Path) -> Result<Self> {
+        Ok(Self { store: Store::open_or_empty(directory).await? })
+    }
+
     /// Media over a store that is open.
     pub fn over(store: Store) -> Self {
         Self { store }

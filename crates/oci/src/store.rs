@@ -47,20 +47,25 @@ impl Store {
 
     /// Opens a store, and makes it when the directory is missing or empty.
     pub async fn create(directory: impl Into<PathBuf>) -> Result<Self> {
-        let directory = directory.into();
-        fs::create_dir_all(&directory).await.map_err(|e| Error::file("make", &directory, e))?;
-        let store = Self { directory };
-        if fs::metadata(store.directory.join(MARKER)).await.is_err() {
-            let mut entries =
-                fs::read_dir(&store.directory).await.map_err(|e| Error::file("read", &store.directory, e))?;
-            while let Ok(Some(entry)) = entries.next_entry().await {
-                if entry.file_name() != "lost+found" {
-                    return Err(Error::NotAStore { path: store.directory });
-                }
-            }
-            store.put(&store.directory.join(MARKER), b"{\"schema\":1}\n").await?;
+        let store = Self::open_or_empty(directory).await?;
+        let directory = store.directory();
+        fs::create_dir_all(directory).await.map_err(|e| Error::file("make", directory, e))?;
+        if absent(fs::metadata(directory.join(MARKER)).await, "look at", directory)?.is_none() {
+            store.put(&directory.join(MARKER), b"{\"schema\":1}\n").await?;
         }
         Ok(store)
+    }
+
+    /// Opens a store to read that may not be made yet: a directory that is missing or empty is a store of nothing.
+    pub async fn open_or_empty(directory: impl Into<PathBuf>) -> Result<Self> {
+        let directory = directory.into();
+        let found = names(&directory).await?;
+        // The second one is an empty file system's own, the third what a `create` that was cut off leaves.
+        let fits = |name: &String| [MARKER, "lost+found", "uploads"].contains(&name.as_str());
+        if found.iter().any(|name| name == MARKER) || found.iter().all(fits) {
+            return Ok(Self { directory });
+        }
+        Err(Error::NotAStore { path: directory })
     }
 
     /// The directory.

@@ -30,6 +30,8 @@ pub enum MirrorCommand {
         /// The image: registry/repository:tag or @digest
         source: Reference,
         /// The repository it goes to: registry/repository, with a tag for a single image
+        // An id of its own: `target` is a global option.
+        #[arg(id = "to", value_name = "TARGET")]
         target: Reference,
         /// Options.
         #[command(flatten)]
@@ -50,6 +52,8 @@ pub enum MirrorCommand {
         /// The directory that was carried here
         directory: PathBuf,
         /// The repository it goes to: registry/repository
+        // An id of its own: `target` is a global option.
+        #[arg(id = "to", value_name = "TARGET")]
         target: Reference,
         /// Load only this image or release of those in the directory
         #[arg(long, value_name = "IMAGE")]
@@ -132,7 +136,10 @@ impl Job<'_> {
         let registries = Source::registries(self.client_options()?);
         let selection = Selection { image: source.clone(), release: self.options.release };
         let work = expand(&registries, &selection, None, None).await?;
-        let media = Media::create(directory).await?;
+        let media = match self.options.dry_run {
+            true => Media::open_or_empty(directory).await?,
+            false => Media::create(directory).await?,
+        };
         let summary = self.copy(&registries, &Target::Media(media.clone()), &work).await?;
         if let (Some(last), false) = (work.images.last(), self.options.dry_run) {
             let (reference, digest) = (source.to_string(), last.manifest.digest);

@@ -53,7 +53,7 @@ pub struct Global {
     )]
     pub color: Colour,
     /// Change another host over SSH
-    #[arg(long, global = true, value_name = "USER@HOST", hide = true)]
+    #[arg(id = "remote", long = "target", global = true, value_name = "USER@HOST", hide = true)]
     pub target: Option<String>,
 }
 
@@ -170,4 +170,31 @@ pub enum Command {
 pub struct NotBuilt {
     #[arg(num_args = 0.., trailing_var_arg = true, allow_hyphen_values = true)]
     rest: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// clap finds out only when such a command runs, by a panic.
+    #[test]
+    fn no_argument_of_a_command_has_the_id_of_a_global_option() {
+        fn check(command: &clap::Command, globals: &[String]) {
+            for argument in command.get_arguments().map(|argument| argument.get_id().to_string()) {
+                assert!(!globals.contains(&argument), "{}: {argument}", command.get_name());
+            }
+            for below in command.get_subcommands() {
+                check(below, globals);
+            }
+        }
+        let cli = Cli::command();
+        let globals: Vec<String> =
+            cli.get_arguments().map(|argument| argument.get_id().to_string()).collect();
+        assert!(globals.contains(&"json".to_owned()));
+        for command in cli.get_subcommands() {
+            check(command, &globals);
+        }
+    }
 }

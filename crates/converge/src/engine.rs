@@ -5,10 +5,10 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use provision_host::{Family, Host, packages};
+use provision_host::{Family, Host, TEMPORARY_PREFIX, packages};
 
 use crate::content;
 use crate::desired::Desired;
@@ -344,12 +344,15 @@ impl<'a> Engine<'a> {
         self.note_cut_off_packages()?;
         let before = self.recorded()?;
         let mut attempted = before.resources.clone();
-        let wanted = self.records.desired(number)?.resources;
-        attempted.extend(wanted.into_iter().filter(|(id, _)| begun.contains(id)));
+        let (wanted, baseline) = (self.records.desired(number)?.resources, self.records.baseline()?);
+        // What has no baseline is back already, by an undo that was itself cut off: what is there now is what was there
+        // before us, and taking it back once more would remove it.
+        let ours = |id: &ResourceId| begun.contains(id) && baseline.states.contains_key(id);
+        attempted.extend(wanted.into_iter().filter(|(id, _)| ours(id)));
         // Mirrored images are kept, and none are brought in order to undo: that could fail once more.
         let mut towards = before.clone();
         towards.resources.retain(|id, _| id.kind() != Kind::Content);
-        let plan = self.plan_from(&towards, &attempted, &self.records.baseline()?)?;
+        let plan = self.plan_from(&towards, &attempted, &baseline)?;
         self.run(number, &plan, 0..plan.steps.len(), listener, &|| false)?;
         self.forget_baseline(&before)
     }
@@ -383,8 +386,29 @@ impl<'a> Engine<'a> {
         self.note_brought(now.into_keys().filter(|name| !before.contains_key(name)).collect())
     }
 
+    /// Removes what a write that was cut off left beside the files of a generation and of the one before.
+    fn sweep(&self, number: u64) -> Result<()> {
+        let mut resources = self.recorded()?.resources;
+        resources.extend(self.records.desired(number)?.resources);
+        let files = resources.keys().filter(|id| id.kind() == Kind::File);
+        let directories: BTreeSet<&Path> = files.filter_map(|id| id.path().parent()).collect();
+        directories.into_iter().try_for_each(|directory| self.sweep_directory(directory))
+    }
+
+    fn sweep_directory(&self, directory: &Path) -> Result<()> {
+        let root = &self.machine.host.root;
+        let names = root.list(directory)?.unwrap_or_default();
+        for name in names.iter().filter(|name| name.starts_with(TEMPORARY_PREFIX)) {
+            root.remove(&directory.join(name))?;
+        }
+        Ok(())
+    }
+
     /// Takes back what a run left half-done that was cut off; nothing when there is none.
     pub fn recover(&self, listener: Listener<'_>) -> Result<()> {
+        // The very first run may have been cut off while it made the directory of all records.
+        let own = self.machine.vault.directory();
+        [Some(own), own.parent()].into_iter().flatten().try_for_each(|place| self.sweep_directory(place))?;
         let Some(records) = self.journal.read()? else { return Ok(()) };
         if let Some(Record::Begin { generation }) = records.first() {
             // The commit is one rename; what comes after it is only tidying up.
@@ -392,6 +416,7 @@ impl<'a> Engine<'a> {
                 self.forget_baseline(&self.recorded()?)?;
             } else {
                 listener(&Event::Recovering { generation: *generation });
+                self.sweep(*generation)?;
                 self.undo(*generation, "the run was cut off", listener)?;
             }
         }

@@ -296,3 +296,27 @@ fn no_dependency_is_one_that_deny_toml_forbids() {
         wrong.map(|why| format!("{name}: {why}"))
     }));
 }
+
+#[test]
+fn the_short_ways_to_run_things_exist() {
+    let cargo = fs::read_to_string(house().join(".cargo/config.toml")).unwrap();
+    let cargo: toml::Table = cargo.parse().unwrap();
+    let just = fs::read_to_string(house().join("justfile")).unwrap();
+    let mut complaints = Vec::new();
+    for name in ["demo", "verify"] {
+        let alias = cargo["alias"].get(name).and_then(toml::Value::as_str);
+        if alias != Some(&format!("run --quiet --package vm-tests --bin {name} --")) {
+            complaints.push(format!("cargo {name}: {alias:?}"));
+        }
+        if !house().join(format!("vm-tests/src/bin/{name}.rs")).exists() {
+            complaints.push(format!("cargo {name}: no such program in vm-tests"));
+        }
+    }
+    for line in just.lines().filter(|line| line.starts_with("    cargo ")) {
+        let package = line.split(' ').skip_while(|word| *word != "--package").nth(1);
+        if package.is_some_and(|name| name != "provision" && !house().join(name).exists()) {
+            complaints.push(format!("justfile: {}", line.trim()));
+        }
+    }
+    none(complaints);
+}

@@ -164,8 +164,8 @@ fn ctrl_c_waits_for_the_program_that_runs_and_takes_back_the_rest() {
     let sandbox = Sandbox::new();
     let profile = sandbox.trusting_profile();
     fs::write(sandbox.bench.at("/etc/ssl/certs/ca-certificates.crt"), "").unwrap();
-    // The first time it is slow, and says when it has begun and when it has ended.
-    let slow = "[ -e /tmp/begun ] || { echo > /tmp/begun; sleep 1; echo > /tmp/ended; }";
+    // The first time it says that it has begun, takes as long as it is made to, and says that it has ended.
+    let slow = "[ -e /tmp/begun ] || { echo > /tmp/begun; while [ ! -e /tmp/go ]; do sleep 0.1; done; echo > /tmp/ended; }";
     sandbox.program("update-ca-certificates", &format!("{slow}\n{UPDATE}"));
     let before = sandbox.tree();
     let mut child = sandbox.command(&["apply", profile]).spawn().unwrap();
@@ -175,6 +175,9 @@ fn ctrl_c_waits_for_the_program_that_runs_and_takes_back_the_rest() {
     }
     let group = format!("-{}", child.id());
     let _ = Command::new("kill").args(["-s", "INT", "--", &group]).status().unwrap();
+    // Time for the signal to be heard, and for a program that it reached to die of it.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    sandbox.bench.write("root/tmp/go", "");
     let ran = sandbox.bench.ran("apply and Ctrl-C".to_owned(), child);
     ran.expect(1).complains("interrupted: the step under way ends").complains("error: interrupted before");
     assert!(sandbox.bench.at("/tmp/ended").exists(), "the program was not killed half-way");

@@ -4,6 +4,8 @@
 //! It must not know profiles, podman, registries or certificates, and it never prints.
 //! Everything is synchronous. Absence is `Ok(None)`, never an error.
 
+pub mod capacity;
+pub mod clock;
 mod environment;
 mod error;
 pub mod facts;
@@ -19,6 +21,8 @@ pub mod privilege;
 mod program;
 mod root;
 pub mod selinux;
+pub mod sockets;
+pub mod subordinate;
 pub mod systemd;
 pub mod trust;
 

@@ -39,7 +39,7 @@ pub fn resolve(host: &Host, name: &str) -> Result<Vec<IpAddr>> {
     ahosts(host, &[], name)
 }
 
-/// The addresses that DNS alone has for a name.
+/// The addresses that DNS alone has for a name; empty as well when no server answers.
 pub fn resolve_dns(host: &Host, name: &str) -> Result<Vec<IpAddr>> {
     ahosts(host, &["-s", "dns"], name)
 }
@@ -81,6 +81,15 @@ pub fn group(host: &Host, group: &str) -> Result<Option<u32>> {
     Ok(ids.into_iter().next())
 }
 
+/// The user who asked for this process: the one behind sudo(8), else the one who runs it.
+pub fn invoking_user(host: &Host) -> Result<Option<User>> {
+    let behind = crate::environment::var("SUDO_USER").filter(|_| crate::environment::effective_uid() == 0);
+    match behind {
+        Some(name) => passwd(host, &name),
+        None => current_user(host),
+    }
+}
+
 /// The user who runs this process, from the user database.
 pub fn current_user(host: &Host) -> Result<Option<User>> {
     let uid = crate::environment::effective_uid().to_string();
@@ -102,6 +111,8 @@ fn ahosts(host: &Host, options: &[&str], name: &str) -> Result<Vec<IpAddr>> {
 /// Exit status 2: no such key (getent(1)). All others but 0 are failures.
 fn getent(host: &Host, options: &[&str], database: &str, key: &str) -> Result<String> {
     let query = host.program("getent").args(options.iter().copied()).args([database, "--", key]);
+    // Asking DNS alone is for comparing, and in an air gap no server answers: do not wait for long.
+    let query = if options.is_empty() { query } else { query.env("RES_OPTIONS", "timeout:2 attempts:1") };
     let command = query.command_line();
     let output = query.output()?;
     match output.status {

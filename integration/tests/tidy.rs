@@ -20,7 +20,7 @@ const ARROWS: [(&str, &str); 11] = [
     ("mirror", "oci"),
     ("registry", "oci"),
     ("converge", "host mirror oci pull-secret"),
-    ("profile", "converge host oci podman-units pull-secret trust-store"),
+    ("profile", "converge host oci podman-units preflight pull-secret trust-store"),
     ("provision", "converge host mirror oci podman-units preflight profile pull-secret registry trust-store"),
 ];
 

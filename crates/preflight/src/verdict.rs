@@ -43,6 +43,8 @@ impl Verdict {
             found.push_str(&format!(": {cause}"));
             source = cause.source();
         }
+        // What programs say has lines; a finding is one.
+        let found = found.lines().map(str::trim).collect::<Vec<_>>().join(": ");
         let verdict = Verdict::unknown(found, "an answer from this host");
         match error.is_permission() {
             true => verdict.remedy("# run the same command as root: only root may see this"),

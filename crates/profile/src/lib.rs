@@ -17,6 +17,7 @@ pub mod problem;
 pub mod profile;
 mod read;
 pub mod recipe;
+mod requirements;
 pub mod resolve;
 pub mod scalar;
 pub mod secret;

@@ -2,10 +2,12 @@
 
 #![expect(unreachable_pub, reason = "a binary has no callers; pub says what its modules offer each other")]
 
+mod certificates;
 mod cli;
 mod command;
 mod exit;
 mod failure;
+mod findings;
 mod out;
 mod show;
 mod signal;

@@ -102,18 +102,33 @@ impl Site {
 
     /// Loads a profile, and resolves it for this host.
     pub fn resolve(&self, args: &ProfileArgs) -> Result<Intent, Failure> {
+        let profile = self.load(args)?;
+        let facts = Facts::gather(&self.host)?;
+        let binary = own_binary()?;
+        let resolution = self.resolution(&profile, &facts, &binary)?;
+        Ok(Intent { profile, facts, resolution, binary })
+    }
+
+    /// Loads a profile.
+    pub fn load(&self, args: &ProfileArgs) -> Result<Profile, Failure> {
         let path = absolute(&args.profile)?;
         if read(&path).is_ok_and(|bytes| bytes.trim_ascii_start().starts_with(b"{")) {
             // No TOML file starts like this; what `plan --json` printed does.
             return Err(Missing::ApplyPlan.into());
         }
-        let profile = provision_profile::load(&path, &args.settings, &read)?;
-        let facts = Facts::gather(&self.host)?;
-        let binary = provision_host::current_exe().map_err(|error| Failure::because(Exit::Failed, &error))?;
+        Ok(provision_profile::load(&path, &args.settings, &read)?)
+    }
+
+    /// What a profile means on a host with these facts.
+    pub fn resolution(
+        &self,
+        profile: &Profile,
+        facts: &Facts,
+        binary: &Path,
+    ) -> Result<Resolution, provision_profile::Error> {
         let vault = self.vault();
-        let lock = forge(&vault, binary.clone()).lock(&profile, &facts.arch, &Default::default())?;
-        let resolution = provision_profile::resolve(&profile, &facts, &lock)?;
-        Ok(Intent { profile, facts, resolution, binary })
+        let lock = forge(&vault, binary.to_owned()).lock(profile, &facts.arch, &Default::default())?;
+        provision_profile::resolve(profile, facts, &lock)
     }
 
     /// What would be made for this host now, and the desired state as far as it is known before.
@@ -157,6 +172,11 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::ErrorKind::IsADirectory.into());
     }
     root.read(path).map_err(plain)?.ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+/// The binary that runs; the embedded registry's image is made of it.
+pub fn own_binary() -> Result<PathBuf, Failure> {
+    provision_host::current_exe().map_err(|error| Failure::because(Exit::Failed, &error))
 }
 
 /// A path as it was typed, from the root.

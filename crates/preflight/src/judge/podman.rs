@@ -54,11 +54,11 @@ fn upgrade(facts: &Facts, at_least: Version, candidate: Option<&str>) -> String 
         (Family::RedHat, true) => "sudo dnf upgrade --assumeyes podman".to_owned(),
         // What one can paste is a question: the answer is a newer release of the distribution.
         (Family::Debian, false) => format!(
-            "apt-cache policy podman   # {} has none that is new enough: Debian 12, Ubuntu 22.04 and newer have",
+            "apt-cache policy podman   # nothing new enough is offered on {}; Debian 12 and Ubuntu 22.04 come with it",
             facts.os.pretty_name
         ),
         (Family::RedHat, false) => format!(
-            "dnf list --showduplicates podman   # {} offers none that is new enough here: RHEL 8.6 and newer have",
+            "dnf list --showduplicates podman   # nothing new enough is offered on {}; RHEL 8.6 and newer come with it",
             facts.os.pretty_name
         ),
     }

@@ -19,14 +19,21 @@ pub fn run(global: &Global, args: &ProfileArgs, events: Option<EventFormat>) -> 
     let site = Site::open(global)?;
     let intent = site.resolve(args)?;
     site.need_root()?;
-    let _lock = site.lock()?;
-    if super::check::refused(global, &site, &intent)? {
-        return Ok(Exit::Refused);
-    }
     let vault = site.vault();
     let engine = site.engine(&vault)?;
     let teller = Teller::new(events);
-    engine.recover(&|event| teller.tell(event))?;
+    let recover = || engine.recover(&|event| teller.tell(event));
+    // What a run that was cut off left behind is not what preflight shall judge.
+    let early = if engine.is_cut_off()? { Some(site.lock()?) } else { None };
+    if early.is_some() {
+        recover()?;
+    }
+    // Otherwise a host that is refused stays untouched: not even the file of the lock is written.
+    if super::check::refused(global, &site, &intent, events)? {
+        return Ok(Exit::Refused);
+    }
+    let _lock = early.map_or_else(|| site.lock(), Ok)?;
+    recover()?;
     let desired = site.make(&intent, &vault)?;
     let (name, profile) = (intent.profile.name.as_str(), intent.profile.merged.source().text());
     let change = Change { name, profile, desired: &desired, events };

@@ -1,25 +1,106 @@
 //! `provision check`: may this profile be applied here?
 
-use provision_converge::Vault;
+use provision_converge::{Records, STATE_DIRECTORY};
+use provision_host::Facts;
+use provision_preflight::{Finding, Report, Requirement, Severity, Status};
+use provision_profile::{Error as ProfileError, Profile};
+use serde_json::{Value as Json, json};
 
-use crate::cli::{Global, ProfileArgs};
+use crate::certificates;
+use crate::cli::{EventFormat, Global, ProfileArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::site::{Intent, Site};
+use crate::findings;
+use crate::out::{self, FAINT, HEADING, paint};
+use crate::site::{Intent, Site, own_binary};
 
 /// Shows every finding, with its remedy.
 pub fn run(global: &Global, args: &ProfileArgs) -> Result<Exit, Failure> {
     let site = Site::open(global)?;
-    let intent = site.resolve(args)?;
-    Ok(if refused(global, &site, &intent)? { Exit::Refused } else { Exit::Done })
+    let profile = site.load(args)?;
+    let facts = Facts::gather(&site.host)?;
+    let mut report = examine(&site, &profile, &facts);
+    match site.resolution(&profile, &facts, &own_binary()?) {
+        Ok(_) => {}
+        Err(error @ ProfileError::NotBuilt { .. }) => return Err(error.into()),
+        // One finding among others, so that they all come in one run.
+        Err(error) => report.findings.push(unresolved(&error)),
+    }
+    if global.json {
+        out::json(&as_json(&report));
+    } else {
+        let on = paint(FAINT, format!("on {}", facts.os.pretty_name));
+        out::data(format!("{} {on}\n", paint(HEADING, &profile.name)));
+        out::data(findings::table(&report, true));
+        out::data(findings::summary(&report));
+    }
+    Ok(if report.refuses() { Exit::Refused } else { Exit::Done })
 }
 
-/// Whether a finding stands that forbids an apply.
-pub fn refused(_global: &Global, _site: &Site, _intent: &Intent) -> Result<bool, Failure> {
-    Ok(false)
+/// Whether a finding stands that forbids an apply; only what did not pass is shown.
+pub fn refused(
+    global: &Global,
+    site: &Site,
+    intent: &Intent,
+    events: Option<EventFormat>,
+) -> Result<bool, Failure> {
+    let report = examine(site, &intent.profile, &intent.facts);
+    let refuses = report.refuses();
+    if global.json && refuses {
+        out::json(&as_json(&report));
+    }
+    let quiet = report.findings.iter().all(|finding| finding.status == Status::Pass);
+    match events {
+        Some(EventFormat::Ndjson) => out::note(
+            json!({ "event": "preflight", "refused": refuses, "findings": report.findings }).to_string(),
+        ),
+        None if report.findings.is_empty() => {}
+        None if quiet => out::note(findings::summary(&report)),
+        None => out::note(format!("{}\n{}", findings::table(&report, false), findings::summary(&report))),
+    }
+    Ok(refuses)
 }
 
-/// Certificates in the vault, with the day they expire, in words.
-pub fn certificates(_vault: &Vault<'_>) -> Result<Vec<String>, Failure> {
-    Ok(Vec::new())
+fn examine(site: &Site, profile: &Profile, facts: &Facts) -> Report {
+    let records = Records::new(&site.host.root, STATE_DIRECTORY);
+    // Records that may not be read were written by an apply. This decides about the weight of a finding only.
+    let applied = records.current().map_or(true, |current| current.is_some());
+    let mut requirements = profile.requirements(applied);
+    let newest = newest_certificate(site);
+    for requirement in &mut requirements {
+        if let Requirement::Clock { after } = requirement {
+            *after = newest;
+        }
+    }
+    provision_preflight::run(&site.host, facts, &requirements)
+}
+
+/// When the newest of our certificates became valid: a clock before that is wrong. Only root may look; without an
+/// answer there is one bound less.
+fn newest_certificate(site: &Site) -> Option<std::time::SystemTime> {
+    let kept = certificates::kept(&site.vault(), provision_host::now()).ok()?;
+    kept.iter().map(|one| one.not_before).max()
+}
+
+/// A profile that is right by itself, and still means nothing here: a file it names is missing, say.
+fn unresolved(error: &ProfileError) -> Finding {
+    let mut found = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        found.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    Finding {
+        id: "profile".to_owned(),
+        severity: Severity::Error,
+        status: Status::Fail,
+        found,
+        expected: "a profile that can be resolved on this host".to_owned(),
+        why: "without it there is no plan to apply".to_owned(),
+        remedy: None,
+    }
+}
+
+fn as_json(report: &Report) -> Json {
+    json!({ "schema": report.schema, "findings": report.findings })
 }

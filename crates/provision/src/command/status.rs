@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::generations::UNTOUCHED;
+use crate::certificates;
 use crate::cli::Global;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -39,7 +40,7 @@ pub fn run(global: &Global) -> Result<Exit, Failure> {
     let recorded = engine.recorded()?;
     let plan = engine.plan(&recorded)?;
     let report = records.report(current)?;
-    let certificates = super::check::certificates(&vault)?;
+    let certificates = certificates::kept(&vault, provision_host::now())?;
     if global.json {
         out::json(&json!({
             "schema": 1, "generation": report, "drift": !plan.is_empty(), "cut_off": cut_off, "under_way": under_way,
@@ -50,7 +51,7 @@ pub fn run(global: &Global) -> Result<Exit, Failure> {
             out::data(format!("{} at {} by {}", show::report(report), report.time, report.who));
         }
         for certificate in &certificates {
-            out::data(certificate);
+            out::data(certificate.words());
         }
         if let Some(unfinished) = &unfinished {
             out::data(paint(CAREFUL, unfinished));

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bench;
+mod check;
 mod errors;
 mod exit_codes;
 mod interrupt;

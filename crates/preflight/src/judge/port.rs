@@ -86,7 +86,7 @@ mod tests {
         check(&[], true, Pass, "free", None);
         let ours = held(Some(("conmon", Some("registry.service"))));
         let found = "held by our own service: conmon (pid 42, registry.service)";
-        check(&[ours.clone()], true, Pass, found, None);
+        check(std::slice::from_ref(&ours), true, Pass, found, None);
         let nginx = held(Some(("nginx", Some("nginx.service"))));
         let found = "0.0.0.0:8443 is held by nginx (pid 42, nginx.service)";
         check(&[ours, nginx], true, Fail, found, Some("sudo systemctl disable --now nginx.service"));

@@ -17,12 +17,12 @@ pub(crate) mod subordinate_ids;
 pub(crate) mod sudo;
 
 #[cfg(test)]
-pub(crate) mod sample {
+mod tests {
     //! Facts to start from.
 
     use provision_host::{Facts, Family, OsRelease, Selinux};
 
-    pub(crate) fn facts(family: Family) -> Facts {
+    pub(in crate::judge) fn facts(family: Family) -> Facts {
         let os = match family {
             Family::Debian => "ID=debian\nVERSION_ID=12\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n",
             Family::RedHat => {

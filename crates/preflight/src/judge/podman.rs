@@ -68,7 +68,7 @@ fn upgrade(facts: &Facts, at_least: Version, candidate: Option<&str>) -> String 
 mod tests {
     use super::*;
     use crate::finding::Status::{self, Fail, Pass, Unknown};
-    use crate::judge::sample;
+    use crate::judge::tests as sample;
 
     #[test]
     fn installed_and_candidates() {

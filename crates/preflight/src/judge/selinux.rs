@@ -33,7 +33,7 @@ pub(crate) fn judge(facts: &Facts) -> Verdict {
 mod tests {
     use super::*;
     use crate::finding::Status::{Pass, Warn};
-    use crate::judge::sample;
+    use crate::judge::tests as sample;
 
     #[test]
     fn modes() {

@@ -92,6 +92,11 @@ impl Server {
         Ok(Self { process, directory, access, name })
     }
 
+    /// Stops it; nobody listens on its port then.
+    pub fn stop(&mut self) {
+        self.process.stop();
+    }
+
     /// Its port on the loopback interface.
     pub fn port(&self) -> u16 {
         self.process.port
@@ -252,11 +257,17 @@ impl Process {
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
+impl Process {
+    fn stop(&mut self) {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 

@@ -30,7 +30,11 @@ const EFFECTS: [(&str, &str, &str); 6] = [
     ("tokio::process", "host", "there is one way to run a program: provision_host::Program"),
     ("std::env", "host", "the environment is an input, and provision_host gives it"),
     ("rustix::fs", "host", "files of a host are below a root: provision_host::Root"),
-    ("std::fs", "host registry", "files of a host are below a root; a server reads its own configuration"),
+    (
+        "std::fs",
+        "host oci registry",
+        "files of a host are below a root; a server reads its own configuration, a store drops parts",
+    ),
     ("tokio::fs", "mirror oci registry", "stores and media are directories of their own, hosts are not"),
 ];
 

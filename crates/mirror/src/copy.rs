@@ -167,6 +167,14 @@ async fn put_manifests(target: &Target, image: &Image, listener: Listener<'_>) -
     Ok(())
 }
 
+/// An image's name at a registry; on media, that of where it comes from.
 fn name(target: &Target, image: &Image) -> String {
-    target.name(&image.repository, image.tag.as_ref(), &image.manifest.digest)
+    let repository = match target {
+        Target::Registry(registry) => format!("{}/{}", registry.name(), image.repository),
+        Target::Media(_) => image.from.name(),
+    };
+    match &image.tag {
+        Some(tag) => format!("{repository}:{tag}"),
+        None => format!("{repository}@{}", image.manifest.digest),
+    }
 }

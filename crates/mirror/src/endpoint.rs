@@ -144,18 +144,6 @@ impl Target {
             }
         }
     }
-
-    /// The name of an image at this target, for people.
-    pub(crate) fn name(&self, repository: &Repository, tag: Option<&Tag>, digest: &Digest) -> String {
-        let registry = match self {
-            Self::Registry(registry) => format!("{}/", registry.name()),
-            Self::Media(_) => String::new(),
-        };
-        match tag {
-            Some(tag) => format!("{registry}{repository}:{tag}"),
-            None => format!("{registry}{repository}@{digest}"),
-        }
-    }
 }
 
 /// An error of one image, with its name.

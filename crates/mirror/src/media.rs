@@ -155,7 +155,7 @@ impl Media {
             directory: from.store.directory().display().to_string(),
         };
         let (mut file, _) = from.store.open_blob(&descriptor.digest).await?.ok_or_else(missing)?;
-        let mut upload = self.store.begin().await?;
+        let mut upload = self.store.begin_passing().await?;
         let mut buffer = vec![0; CHUNK];
         loop {
             let read = file.read(&mut buffer).await.map_err(|source| {

@@ -4,7 +4,7 @@
 //! pauses; what is final (a wrong password, bytes that are not theirs) fails at once.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{
@@ -25,6 +25,7 @@ mod auth;
 mod blob;
 mod connect;
 mod error;
+mod pulse;
 mod retry;
 
 pub use blob::{BlobStream, Progress};
@@ -32,11 +33,14 @@ pub use error::ClientError;
 
 use auth::{Challenge, Known, Token, token_url, who};
 use connect::{Body, Server, context};
+use pulse::Pulse;
 
 /// A manifest may be this large (distribution specification: registries should take 4 MiB).
 const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
 /// An error's words or a token may be this large.
 const ANSWER_LIMIT: usize = 64 * 1024;
+/// How long nothing may move on a connection unless something else is wished.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// More redirects than this are a loop.
 const REDIRECTS: usize = 5;
 
@@ -52,6 +56,10 @@ pub struct Options {
     pub plain_http: bool,
     /// Finds credentials.
     pub credentials: Option<Lookup>,
+    /// How long nothing may come and nothing go before a connection is given up; none: two minutes.
+    ///
+    /// Some registries answer only after they have read a whole layer once more, so this should not be short.
+    pub patience: Option<Duration>,
 }
 
 /// One registry.
@@ -65,6 +73,7 @@ struct Inner {
     server: Server,
     tls: Option<Arc<SslContext>>,
     credentials: Option<Lookup>,
+    patience: Duration,
     known: Mutex<Known>,
 }
 
@@ -96,7 +105,8 @@ impl Registry {
         let address = if name == "docker.io" { "registry-1.docker.io" } else { name };
         let server = Server::new(address, tls.clone());
         let (name, credentials) = (name.to_owned(), options.credentials.clone());
-        let inner = Inner { name, server, tls, credentials, known: Mutex::default() };
+        let patience = options.patience.unwrap_or(PATIENCE);
+        let inner = Inner { name, server, tls, credentials, patience, known: Mutex::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -374,20 +384,26 @@ impl Registry {
         body: Payload,
     ) -> Result<Response<Incoming>, ClientError> {
         let broken = |source| ClientError::Broken { registry: server.name.clone(), source };
-        let (mut connection, mut idle) = server.connection().await?;
+        let patience = self.inner.patience;
+        let (mut connection, mut idle) = within(patience, server, server.connection()).await?;
         let (parts, ()) = request.into_parts();
         let mut body = body;
         loop {
             // A connection that lay idle may be closed just now; what can be sent again then is.
             let (now, later) = body.split();
-            let answer = connection.send_request(Request::from_parts(parts.clone(), now.into_body())).await;
+            let pulse = Pulse::default();
+            let request = Request::from_parts(parts.clone(), pulse.felt_in(now.into_body()));
+            let answer = tokio::select! {
+                answer = connection.send_request(request) => answer,
+                () = pulse.stopped(patience) => return Err(silent(server, patience)),
+            };
             match (answer, later) {
                 (Ok(answer), _) => {
                     server.keep(connection);
                     return Ok(answer);
                 }
                 (Err(error), Some(later)) if idle && !error.is_timeout() => {
-                    (connection, idle) = server.connection().await?;
+                    (connection, idle) = within(patience, server, server.connection()).await?;
                     body = later;
                 }
                 (Err(error), _) => return Err(broken(error)),
@@ -439,8 +455,8 @@ impl Registry {
         what: &str,
         limit: usize,
     ) -> Result<Vec<u8>, ClientError> {
-        let body = Limited::new(answer.into_body(), limit).collect().await;
-        match body {
+        let collecting = async { Ok(Limited::new(answer.into_body(), limit).collect().await) };
+        match within(self.inner.patience, &self.inner.server, collecting).await? {
             Ok(body) => Ok(body.to_bytes().to_vec()),
             Err(error) => Err(match error.downcast::<hyper::Error>() {
                 Ok(source) => ClientError::Broken { registry: self.name().to_owned(), source: *source },
@@ -503,6 +519,19 @@ impl Payload {
             Self::Stream(body) => body,
         }
     }
+}
+
+/// What takes at most so long.
+async fn within<T>(
+    patience: Duration,
+    server: &Server,
+    work: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    tokio::time::timeout(patience, work).await.unwrap_or_else(|_| Err(silent(server, patience)))
+}
+
+fn silent(server: &Server, patience: Duration) -> ClientError {
+    ClientError::Silent { registry: server.name.clone(), patience }
 }
 
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {

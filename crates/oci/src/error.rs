@@ -47,6 +47,16 @@ pub enum Error {
         /// The digest of the bytes.
         found: Digest,
     },
+    /// A file that is longer or shorter than it has to be.
+    #[error("{} is damaged: it has {found} bytes, expected {expected}", path.display())]
+    Size {
+        /// The file.
+        path: PathBuf,
+        /// The size of the blob.
+        expected: u64,
+        /// The size of the file.
+        found: u64,
+    },
     /// A manifest that can't be read.
     #[error("{what} is not a manifest")]
     Manifest {

@@ -109,6 +109,11 @@ impl Store {
         Upload::begin(self).await
     }
 
+    /// Begins a blob that nobody will resume: unless it is committed, its bytes go when the upload is dropped.
+    pub async fn begin_passing(&self) -> Result<Upload> {
+        Upload::begin_passing(self).await
+    }
+
     /// Begins a blob whose bytes are checked by whoever writes them, so that they are hashed once only.
     pub(crate) async fn begin_checked(&self) -> Result<Upload> {
         Upload::begin_checked(self).await
@@ -248,7 +253,7 @@ impl Store {
 
     /// Writes a small file whole or not at all.
     async fn put(&self, path: &Path, bytes: &[u8]) -> Result<()> {
-        let mut upload = Upload::begin(self).await?;
+        let mut upload = Upload::begin_passing(self).await?;
         upload.write(bytes).await?;
         upload.place(path).await
     }

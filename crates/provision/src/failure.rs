@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 
 use provision_converge::{Aftermath, Error as ConvergeError, Failure as ApplyFailure, Kind};
 use provision_host::Error as HostError;
-use provision_oci::ClientError;
 
 use crate::exit::Exit;
+
+mod images;
 
 /// A command that failed.
 #[derive(Debug)]
@@ -96,10 +97,7 @@ impl From<ConvergeError> for Failure {
             ConvergeError::Unknown { .. } if provision_host::effective_uid() != 0 => {
                 failure.hint("run it as root: some of the host may only be read by root")
             }
-            error => match mirror_error(error).and_then(registry_error) {
-                Some(error) => failure.with_registry_hint(error),
-                None => failure,
-            },
+            error => images::hinted(failure, error),
         }
     }
 }
@@ -135,67 +133,6 @@ impl From<provision_profile::Error> for Failure {
         // Problems of a profile come as a text of several errors; the heading of the first is ours to write.
         failure.what = failure.what.trim_start_matches("error: ").to_owned();
         failure
-    }
-}
-
-impl From<provision_mirror::Error> for Failure {
-    fn from(error: provision_mirror::Error) -> Self {
-        let failure = Self::because(Exit::Failed, &error);
-        match registry_error(&error) {
-            Some(error) => failure.with_registry_hint(error),
-            None => failure,
-        }
-    }
-}
-
-impl From<ClientError> for Failure {
-    fn from(error: ClientError) -> Self {
-        Self::because(Exit::Failed, &error).with_registry_hint(&error)
-    }
-}
-
-impl From<provision_oci::Error> for Failure {
-    fn from(error: provision_oci::Error) -> Self {
-        Self::because(Exit::Failed, &error)
-    }
-}
-
-/// The mirror's part in an error, if it has one.
-fn mirror_error(error: &ConvergeError) -> Option<&provision_mirror::Error> {
-    match error {
-        ConvergeError::Mirror(error) => Some(error),
-        ConvergeError::Resource { source, .. } => mirror_error(source),
-        _ => None,
-    }
-}
-
-/// The registry's part in an error, if it has one.
-fn registry_error(error: &provision_mirror::Error) -> Option<&ClientError> {
-    match error {
-        provision_mirror::Error::Registry(error) => Some(error),
-        provision_mirror::Error::Copy { source, .. } => registry_error(source),
-        _ => None,
-    }
-}
-
-impl Failure {
-    fn with_registry_hint(self, error: &ClientError) -> Self {
-        match error {
-            ClientError::Unauthorized { registry, .. } => self.hint(format!(
-                "provision pull-secret check shows which credentials there are for {registry}"
-            )),
-            ClientError::Untrusted { registry, .. } => self.hint(format!(
-                "give its authority with --certificate-authority, or install it on this host; \
-                 the certificate has to be for the name {registry} is called by"
-            )),
-            ClientError::Tls { .. } => {
-                self.hint("if the registry speaks plain HTTP, and only on this machine, add --plain-http")
-            }
-            ClientError::Connect { registry, .. } => self
-                .hint(format!("is the registry running, and does its name resolve? getent hosts {registry}")),
-            ClientError::NotFound { .. } => self.hint("check repository and tag for typing errors"),
-            _ => self,
-        }
     }
 }
 

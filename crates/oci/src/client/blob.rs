@@ -1,7 +1,9 @@
 //! Blobs to and from a registry: streamed, hashed once while they go by, never held whole in memory.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -44,6 +46,7 @@ pub struct BlobStream {
     registry: String,
     what: String,
     body: Incoming,
+    patience: Duration,
     hasher: Option<Hasher>,
     expected: Digest,
     size: u64,
@@ -54,11 +57,14 @@ impl BlobStream {
     /// The next bytes; none at the end, when all of them have come and are what was asked for.
     pub async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
         loop {
-            let Some(frame) = self.body.frame().await else { return self.end().map(|()| None) };
+            let Ok(frame) = tokio::time::timeout(self.patience, self.body.frame()).await else {
+                let (registry, patience) = (self.registry.clone(), self.patience);
+                return Err(ClientError::Silent { registry, patience });
+            };
+            let Some(frame) = frame else { return self.end().map(|()| None) };
             let frame = match frame {
                 Ok(frame) => frame,
-                // hyper calls a body that ends too early an error of the connection; here it has a size.
-                Err(error) if error.is_incomplete_message() => return Err(self.truncated()),
+                Err(error) if ended_early(&error) => return Err(self.truncated()),
                 Err(source) => return Err(ClientError::Broken { registry: self.registry.clone(), source }),
             };
             let Ok(bytes) = frame.into_data() else { continue };
@@ -92,6 +98,12 @@ impl BlobStream {
     }
 }
 
+/// hyper calls a body that ends too early a failure to read it; here it has a size, so there is more to say.
+fn ended_early(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    error.is_incomplete_message() || cause.is_some_and(|cause| cause.kind() == ErrorKind::UnexpectedEof)
+}
+
 impl Registry {
     /// Whether the repository has a blob.
     pub async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool, ClientError> {
@@ -120,6 +132,7 @@ impl Registry {
             registry: self.name().to_owned(),
             what,
             body: answer.into_body(),
+            patience: self.inner.patience,
             hasher: Some(Hasher::new()?),
             expected: descriptor.digest,
             size: descriptor.size,

@@ -48,6 +48,14 @@ pub enum ClientError {
         #[source]
         source: hyper::Error,
     },
+    /// A connection on which nothing moves any more.
+    #[error("nothing came from {registry} or went there for {} s", patience.as_secs())]
+    Silent {
+        /// `host:port`.
+        registry: String,
+        /// How long.
+        patience: std::time::Duration,
+    },
     /// The body ended too early.
     #[error("{registry} sent {got} of {expected} bytes of {what}")]
     Truncated {
@@ -138,7 +146,7 @@ impl ClientError {
     /// Whether the same request may succeed a little later.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Broken { .. } | Self::Truncated { .. } => true,
+            Self::Broken { .. } | Self::Silent { .. } | Self::Truncated { .. } => true,
             Self::Connect { source, .. } => {
                 use std::io::ErrorKind as Kind;
                 matches!(source.kind(), Kind::ConnectionReset | Kind::TimedOut | Kind::ConnectionAborted)

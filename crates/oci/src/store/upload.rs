@@ -16,11 +16,27 @@ const CHUNK: usize = 256 * 1024;
 pub struct Upload {
     store: Store,
     id: String,
-    path: PathBuf,
+    part: Part,
     file: fs::File,
     /// None: somebody else checks the bytes.
     hasher: Option<Hasher>,
     offset: u64,
+}
+
+/// The file that the bytes are in until they are whole.
+struct Part {
+    path: PathBuf,
+    /// Nobody will resume it: it goes when it is dropped, on an error or in the middle of something.
+    passing: bool,
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if self.passing {
+            // Gone already when the blob was put in place.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
 }
 
 impl Upload {
@@ -33,12 +49,20 @@ impl Upload {
         fs::create_dir_all(&directory).await.map_err(|e| Error::file("make", &directory, e))?;
         let file = fs::OpenOptions::new().create_new(true).write(true).open(&path).await;
         let file = file.map_err(|e| Error::file("make", &path, e))?;
-        Ok(Self { store: store.clone(), id, path, file, hasher: Some(Hasher::new()?), offset: 0 })
+        let part = Part { path, passing: false };
+        Ok(Self { store: store.clone(), id, part, file, hasher: Some(Hasher::new()?), offset: 0 })
     }
 
-    /// An upload whose bytes are checked by whoever writes them.
+    /// An upload that nobody will resume.
+    pub(super) async fn begin_passing(store: &Store) -> Result<Self> {
+        let mut upload = Self::begin(store).await?;
+        upload.part.passing = true;
+        Ok(upload)
+    }
+
+    /// An upload whose bytes are checked by whoever writes them, and that nobody will resume.
     pub(super) async fn begin_checked(store: &Store) -> Result<Self> {
-        Ok(Self { hasher: None, ..Self::begin(store).await? })
+        Ok(Self { hasher: None, ..Self::begin_passing(store).await? })
     }
 
     pub(super) async fn resume(store: &Store, id: &str) -> Result<Option<Self>> {
@@ -59,7 +83,8 @@ impl Upload {
             hasher.update(&buffer[..read])?;
             offset += read as u64;
         }
-        Ok(Some(Self { store: store.clone(), id: id.to_owned(), path, file, hasher: Some(hasher), offset }))
+        let part = Part { path, passing: false };
+        Ok(Some(Self { store: store.clone(), id: id.to_owned(), part, file, hasher: Some(hasher), offset }))
     }
 
     /// The name under which the upload can be resumed.
@@ -74,7 +99,7 @@ impl Upload {
 
     /// Takes bytes.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).await.map_err(|e| Error::file("write", &self.path, e))?;
+        self.file.write_all(bytes).await.map_err(|e| Error::file("write", &self.part.path, e))?;
         if let Some(hasher) = &mut self.hasher {
             hasher.update(bytes)?;
         }
@@ -84,23 +109,24 @@ impl Upload {
 
     /// Lets the upload rest, to be resumed; its bytes are in the file.
     pub async fn pause(mut self) -> Result<()> {
-        self.file.flush().await.map_err(|e| Error::file("write", &self.path, e))
+        self.part.passing = false;
+        self.file.flush().await.map_err(|e| Error::file("write", &self.part.path, e))
     }
 
     /// Puts the blob in place if it is what was promised; otherwise nothing is stored and the bytes are gone.
     /// Returns its size.
     pub async fn commit(self, expected: &Digest) -> Result<u64> {
-        let Self { store, path, file, hasher, offset, .. } = self;
+        let Self { store, part, file, hasher, offset, .. } = self;
         if let Some(hasher) = hasher
             && let found = hasher.finish()?
             && found != *expected
         {
-            discard(&path).await?;
+            discard(&part.path).await?;
             let what = "the blob that was received".to_owned();
             return Err(Error::DigestMismatch { what, expected: *expected, found });
         }
         let target = store.blob_path(expected);
-        rest(file, &path, &target).await?;
+        rest(file, &part.path, &target).await?;
         Ok(offset)
     }
 
@@ -112,12 +138,12 @@ impl Upload {
 
     /// Puts the bytes at any path of the store; for its small files.
     pub(super) async fn place(self, target: &Path) -> Result<()> {
-        rest(self.file, &self.path, target).await
+        rest(self.file, &self.part.path, target).await
     }
 
     /// Gives up: the bytes are gone.
     pub async fn abort(self) -> Result<()> {
-        discard(&self.path).await
+        discard(&self.part.path).await
     }
 }
 

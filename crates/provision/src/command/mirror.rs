@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use provision_host::Root;
@@ -87,6 +88,9 @@ pub struct CopyOptions {
     /// Speak plain HTTP; only done with registries on the loopback interface
     #[arg(long)]
     plain_http: bool,
+    /// Give a connection up on which nothing came or went for so long
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+    patience: u64,
     /// Which cluster resource to print for a release
     #[arg(long, value_enum, default_value_t = Instructions::Idms, value_name = "KIND")]
     print_mirror_instructions: Instructions,
@@ -250,6 +254,7 @@ impl Job<'_> {
             authorities,
             plain_http: self.options.plain_http,
             credentials: self.credentials(&here)?,
+            patience: Some(Duration::from_secs(self.options.patience)),
         })
     }
 

@@ -27,10 +27,9 @@ impl FileStream {
     pub(super) async fn open(path: &Path, descriptor: &Descriptor) -> Result<Self, ClientError> {
         let failed = |source| ClientError::Reading { what: path.display().to_string(), source };
         let file = File::open(path).await.map_err(failed)?;
-        let (got, expected) = (file.metadata().await.map_err(failed)?.len(), descriptor.size);
-        if got != expected {
-            let (registry, what) = (path.display().to_string(), descriptor.digest.to_string());
-            return Err(ClientError::Truncated { registry, what, got, expected });
+        let (found, expected) = (file.metadata().await.map_err(failed)?.len(), descriptor.size);
+        if found != expected {
+            return Err(Error::Size { path: path.to_path_buf(), expected, found }.into());
         }
         Ok(Self { file, path: path.to_path_buf(), hasher: Some(Hasher::new()?), expected: descriptor.digest })
     }

@@ -1,0 +1,295 @@
+//! The content of a profile as the engine brings it: a real registry, a real engine on a temporary root.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use integration::server::{Access, PASSWORD, Program, Server, USER};
+use integration::world::{REPOSITORY, mirror, publish, release, tags, write_release};
+use provision_converge::health::RegistryHealth;
+use provision_converge::{
+    Applied, ContentState, Desired, Engine, Failure, FileState, Health, Plan, Request, Resource, ResourceId,
+    State, Vault,
+};
+use provision_host::{Family, Host, Root};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const STATE: &str = "/var/lib/provision";
+
+/// A host with a root of its own, and a registry.
+struct Bench {
+    root: TempDir,
+    host: Host,
+    server: Server,
+    /// The kinds of events of the last apply, in order, each once in a row.
+    events: RefCell<Vec<String>>,
+}
+
+impl Bench {
+    fn new() -> Result<Self> {
+        let root = TempDir::new()?;
+        let host = Host::with_root(root.path())?;
+        let server = Server::start(Program::Own, Access::GUARDED)?;
+        let bench = Self { root, host, server, events: RefCell::default() };
+        let vault = bench.vault();
+        vault.put("password", PASSWORD.as_bytes(), true)?;
+        vault.put("authority", &std::fs::read(bench.server.authority())?, false)?;
+        Ok(bench)
+    }
+
+    fn vault(&self) -> Vault<'_> {
+        Vault::new(&self.host.root, STATE)
+    }
+
+    /// A file that says something, and releases of which each is on media or not.
+    fn desired(&self, text: &str, releases: &[(&str, Option<&Path>)]) -> Desired {
+        self.with_credentials(text, releases, BTreeMap::new())
+    }
+
+    fn with_credentials(
+        &self,
+        text: &str,
+        releases: &[(&str, Option<&Path>)],
+        credentials: BTreeMap<String, String>,
+    ) -> Desired {
+        let mut desired = Desired::default();
+        let me = Root::live().and_then(|root| root.node("/proc/self".as_ref()));
+        let me = me.ok().flatten().map_or("root".to_owned(), |node| match node.meta.uid {
+            0 => "root".to_owned(),
+            uid => uid.to_string(),
+        });
+        let file = FileState {
+            content: desired.literal(text.as_bytes()),
+            mode: 0o644,
+            owner: me.clone(),
+            group: me,
+            xattrs: None,
+        };
+        desired.insert(ResourceId::file("/motd"), resource(State::File(file)));
+        let releases: Vec<Value> =
+            releases.iter().map(|(image, media)| json!({ "image": image, "media": media })).collect();
+        let content = json!({
+            "registry": self.server.name, "repository": REPOSITORY, "authority": "authority", "user": USER,
+            "password": "password", "releases": releases, "credentials": credentials,
+        });
+        desired.insert(ResourceId::content(REPOSITORY), resource(State::Content(ContentState { content })));
+        desired.health.push(Health::Registry(RegistryHealth {
+            registry: self.server.name.clone(),
+            authority: Some("authority".into()),
+            user: Some(USER.into()),
+            password: Some("password".into()),
+            unit: None,
+            patience: 5,
+        }));
+        desired
+    }
+
+    fn plan(&self, desired: &Desired) -> Result<Plan> {
+        let vault = self.vault();
+        Ok(Engine::new(&self.host, Family::Debian, &vault).plan(desired)?)
+    }
+
+    fn apply(&self, desired: &Desired) -> Result<Applied, Failure> {
+        self.apply_until(desired, &|| false)
+    }
+
+    fn apply_until(&self, desired: &Desired, interrupted: &dyn Fn() -> bool) -> Result<Applied, Failure> {
+        let vault = self.vault();
+        self.events.borrow_mut().clear();
+        let listener = |event: &provision_converge::Event<'_>| {
+            let event = serde_json::to_value(event).unwrap_or_default();
+            let kind = event["progress"]["event"].as_str().or(event["event"].as_str()).unwrap_or_default();
+            let mut events = self.events.borrow_mut();
+            if events.last().is_none_or(|last| last != kind) {
+                events.push(kind.to_owned());
+            }
+        };
+        Engine::new(&self.host, Family::Debian, &vault).apply(&Request {
+            desired,
+            name: "test",
+            profile: "",
+            who: "test",
+            interrupted,
+            listener: &listener,
+        })
+    }
+
+    fn motd(&self) -> Option<String> {
+        std::fs::read_to_string(self.root.path().join("motd")).ok()
+    }
+}
+
+fn resource(state: State) -> Resource {
+    Resource { section: "mirror".into(), order: 0, state, pokes: [].into() }
+}
+
+/// A failure with all its causes in one line.
+fn words(failure: &Failure) -> String {
+    let mut text = format!("{:?}", failure.aftermath);
+    let mut error: Option<&dyn std::error::Error> = Some(failure);
+    while let Some(cause) = error {
+        text.push_str(&format!(": {cause}"));
+        error = cause.source();
+    }
+    text
+}
+
+fn failed(applied: Result<Applied, Failure>) -> Result<String> {
+    Ok(words(&applied.err().context("the apply went well, which it should not")?))
+}
+
+#[test]
+fn a_release_is_mirrored_once_and_then_nothing_is_left_to_do() -> Result<()> {
+    let bench = Bench::new()?;
+    let media = TempDir::new()?;
+    let image = write_release(&release(false, true), media.path())?.to_string();
+    let desired = bench.desired("hello", &[(&image, Some(media.path()))]);
+    ensure!(bench.plan(&desired)?.steps.len() == 2);
+    let applied = bench.apply(&desired)?;
+    ensure!(matches!(applied, Applied::Committed(_)), "{applied:?}");
+    ensure!(tags(&bench.server, REPOSITORY)?.len() == 5);
+    // The registry is proved before images go into it.
+    let events = bench.events.borrow().clone();
+    let place = |kind: &str| events.iter().position(|event| event == kind);
+    ensure!(place("proving") < place("planned") && place("planned") < place("bytes"), "{events:?}");
+    ensure!(place("copied").is_some() && place("copied") < place("committed"), "{events:?}");
+
+    ensure!(bench.apply(&desired)? == Applied::Nothing);
+    // The media are carried on to the next site.
+    media.close()?;
+    ensure!(bench.apply(&desired)? == Applied::Nothing);
+    Ok(())
+}
+
+#[test]
+fn what_is_lost_from_the_registry_is_drift_and_comes_back() -> Result<()> {
+    let bench = Bench::new()?;
+    let media = TempDir::new()?;
+    let image = write_release(&release(false, false), media.path())?.to_string();
+    let desired = bench.desired("hello", &[(&image, Some(media.path()))]);
+    bench.apply(&desired)?;
+    let tag = format!("store/repositories/{REPOSITORY}/_tags/4.10.0-x86_64-etcd");
+    std::fs::remove_file(bench.server.directory().join(tag))?;
+    let plan = bench.plan(&desired)?;
+    ensure!(plan.steps.len() == 1 && plan.has_drift(), "{plan:?}");
+    bench.apply(&desired)?;
+    ensure!(tags(&bench.server, REPOSITORY)?.len() == 5 && bench.plan(&desired)?.is_empty());
+    Ok(())
+}
+
+#[test]
+fn content_is_kept_when_it_is_no_longer_wanted() -> Result<()> {
+    let bench = Bench::new()?;
+    let media = TempDir::new()?;
+    let image = write_release(&release(false, false), media.path())?.to_string();
+    bench.apply(&bench.desired("hello", &[(&image, Some(media.path()))]))?;
+    bench.apply(&Desired::default())?;
+    ensure!(bench.motd().is_none() && tags(&bench.server, REPOSITORY)?.len() == 5);
+    Ok(())
+}
+
+#[test]
+fn media_that_are_missing_are_an_error_before_anything_changes() -> Result<()> {
+    let bench = Bench::new()?;
+    let image = "quay.io/openshift-release-dev/ocp-release:4.10.0-x86_64";
+    let nowhere = Path::new("/nonexistent/media");
+    let mut desired = bench.desired("hello", &[(image, Some(nowhere))]);
+    desired.resources.remove(&ResourceId::file("/motd"));
+    let failure = failed(bench.apply(&desired))?;
+    ensure!(failure.contains("NothingChanged") && failure.contains("/nonexistent/media"), "{failure}");
+    Ok(())
+}
+
+#[test]
+fn damaged_media_take_everything_back() -> Result<()> {
+    let bench = Bench::new()?;
+    let media = TempDir::new()?;
+    let image = write_release(&release(false, false), media.path())?.to_string();
+    let largest = std::fs::read_dir(media.path().join("blobs/sha256"))?
+        .flatten()
+        .max_by_key(|entry| entry.metadata().map_or(0, |meta| meta.len()))
+        .context("no blobs")?;
+    let mut bytes = std::fs::read(largest.path())?;
+    bytes[1000] ^= 1;
+    std::fs::write(largest.path(), bytes)?;
+    let desired = bench.desired("hello", &[(&image, Some(media.path()))]);
+    let failure = failed(bench.apply(&desired))?;
+    let name = largest.file_name().to_string_lossy().into_owned();
+    ensure!(failure.contains("Undone") && failure.contains(&name), "{failure}");
+    ensure!(bench.motd().is_none(), "the file stayed");
+    Ok(())
+}
+
+#[test]
+fn a_wrong_password_is_unknown_alone_and_asked_again_with_other_changes() -> Result<()> {
+    let bench = Bench::new()?;
+    let media = TempDir::new()?;
+    let image = write_release(&release(false, false), media.path())?.to_string();
+    let desired = bench.desired("hello", &[(&image, Some(media.path()))]);
+    bench.apply(&desired)?;
+    bench.vault().put("password", b"wrong", true)?;
+    let plan = bench.plan(&desired)?;
+    ensure!(plan.steps.is_empty() && plan.unknown.len() == 1, "{plan:?}");
+    let failure = failed(bench.apply(&desired))?;
+    ensure!(failure.contains("refuses the password of init"), "{failure}");
+    // A change of anything else may be the cure; here it is not, and the proof of the registry says so.
+    let changed = bench.desired("hello again", &[(&image, Some(media.path()))]);
+    ensure!(bench.plan(&changed)?.steps.len() == 2);
+    let failure = failed(bench.apply(&changed))?;
+    ensure!(failure.contains("is not healthy") && bench.motd().as_deref() == Some("hello"), "{failure}");
+    Ok(())
+}
+
+#[test]
+fn before_the_first_apply_there_is_nothing_and_that_is_no_error() -> Result<()> {
+    let mut bench = Bench::new()?;
+    let media = TempDir::new()?;
+    let image = write_release(&release(false, false), media.path())?.to_string();
+    let desired = bench.desired("hello", &[(&image, Some(media.path()))]);
+    let with_secrets = bench.plan(&desired)?;
+    ensure!(with_secrets.unknown.is_empty() && with_secrets.steps.len() == 2, "{with_secrets:?}");
+    bench.server.stop();
+    ensure!(bench.plan(&desired)?.steps == with_secrets.steps);
+    std::fs::remove_dir_all(bench.root.path().join("var"))?;
+    let fresh = bench.plan(&desired)?;
+    ensure!(fresh.unknown.is_empty() && fresh.steps.len() == 2, "{fresh:?}");
+    Ok(())
+}
+
+#[test]
+fn an_interrupted_copy_is_taken_back_and_the_next_one_completes_it() -> Result<()> {
+    let bench = Bench::new()?;
+    let media = TempDir::new()?;
+    let image = write_release(&release(false, false), media.path())?.to_string();
+    let desired = bench.desired("hello", &[(&image, Some(media.path()))]);
+    let begun = || bench.events.borrow().iter().any(|event| event == "planned");
+    let failure = failed(bench.apply_until(&desired, &begun))?;
+    ensure!(failure.contains("Undone") && failure.contains("interrupted before"), "{failure}");
+    ensure!(bench.motd().is_none());
+    bench.apply(&desired)?;
+    ensure!(tags(&bench.server, REPOSITORY)?.len() == 5);
+    Ok(())
+}
+
+#[test]
+fn a_release_comes_from_its_own_registry_with_the_credentials_of_the_vault() -> Result<()> {
+    let bench = Bench::new()?;
+    // The same server is the origin: its authority is not among the system's anchors, so it is not to be trusted.
+    let made = TempDir::new()?;
+    let image = publish(&release(false, false), &bench.server, made.path())?.to_string();
+    let mut desired = bench.desired("hello", &[(&image, None)]);
+    desired.resources.remove(&ResourceId::file("/motd"));
+    let failure = failed(bench.apply(&desired))?;
+    ensure!(failure.contains("NothingChanged") && failure.contains("cannot be trusted"), "{failure}");
+    // Once it has been mirrored by hand, its origin is not even asked.
+    let to = format!("{}/{REPOSITORY}", bench.server.name);
+    mirror(&["copy", "--release", &image, &to], &bench.server)?.ok()?;
+    ensure!(bench.plan(&desired)?.is_empty());
+    // An entry of the pull secret that is not made yet is no error.
+    let entry = [("quay.io".to_owned(), "base-entry-quay.io".to_owned())].into();
+    let waiting = bench.with_credentials("hello", &[(&image, None)], entry);
+    ensure!(bench.plan(&waiting)?.unknown.is_empty());
+    Ok(())
+}

@@ -22,7 +22,7 @@ pub fn schema() -> Result<Exit, Failure> {
 /// Prints the completions of one shell.
 pub fn completions(global: &Global, shell: clap_complete::Shell) -> Result<Exit, Failure> {
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "provision", &mut text);
+    clap_complete::generate(shell, &mut offered(&Cli::command()), "provision", &mut text);
     let script = String::from_utf8_lossy(&text);
     if global.json {
         out::json(&json!({ "schema": 1, "shell": shell.to_string(), "script": script }));
@@ -30,6 +30,18 @@ pub fn completions(global: &Global, shell: clap_complete::Shell) -> Result<Exit,
         out::data(script.trim_end());
     }
     Ok(Exit::Done)
+}
+
+/// A command with what it offers: completions would name what is hidden, because it is not built, as well.
+fn offered(command: &clap::Command) -> clap::Command {
+    let mut offer = clap::Command::new(command.get_name().to_owned());
+    if let Some(version) = command.get_version() {
+        offer = offer.version(version.to_owned());
+    }
+    offer
+        .about(command.get_about().cloned().unwrap_or_default())
+        .args(command.get_arguments().filter(|argument| !argument.is_hide_set()))
+        .subcommands(command.get_subcommands().filter(|below| !below.is_hide_set()).map(offered))
 }
 
 /// Prints the manual page, or writes one per command into a directory.

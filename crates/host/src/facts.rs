@@ -23,7 +23,8 @@ pub struct Facts {
     pub kernel: String,
     /// The name it has now.
     pub hostname: String,
-    /// Version of the installed podman as it says itself: `4.3.1`, `4.9.4-rhel`.
+    /// Version of the installed podman as it says itself: `4.3.1`, `4.9.4-rhel`; the end of what it says when it does
+    /// not tell its version.
     pub podman: Option<String>,
     /// Version of podman that an installation would bring, without epoch and release: `4.3.1`.
     pub podman_candidate: Option<String>,
@@ -61,11 +62,10 @@ fn podman(host: &Host) -> Result<Option<String>> {
     if !host.has_program("podman") {
         return Ok(None);
     }
-    let output = host.program("podman").arg("--version").run()?;
-    let version = parse_podman(&output.stdout);
-    version
-        .map(Some)
-        .ok_or_else(|| Error::unexpected("podman --version", "`podman version` and a number", &output.stdout))
+    let output = host.program("podman").arg("--version").output()?;
+    // One that does not work is a fact too: what it says instead of a version is kept for whoever judges.
+    let said = || output.stdout.lines().chain(output.stderr.lines()).map(str::trim).next_back();
+    Ok(parse_podman(&output.stdout).or_else(|| Some(said().unwrap_or("nothing").to_owned())))
 }
 
 /// `podman version 4.9.4-rhel`.

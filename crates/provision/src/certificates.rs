@@ -87,6 +87,7 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
+    use provision_host::Root;
     use provision_trust_store::{Authority, KeyKind};
 
     use super::*;
@@ -106,5 +107,28 @@ mod tests {
         check(397, 0, 396, "certificate CN=r.x expires in 396 days");
         check(40, 11, 28, "certificate CN=r.x expires in 28 days: the next apply renews it");
         check(40, 41, -2, "certificate CN=r.x HAS EXPIRED: the next apply renews it");
+    }
+
+    #[test]
+    fn both_kinds_are_found_in_the_vault() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::open(directory.path()).unwrap();
+        let vault = Vault::new(&root, "/var/lib/provision");
+        let now = provision_host::now();
+        assert_eq!(kept(&vault, now).unwrap(), []);
+        let authority = Authority::generate("site CA", KeyKind::EcdsaP256, now, 100).unwrap();
+        let leaf = authority.issue(&["r.x".parse().unwrap()], KeyKind::EcdsaP256, now, 20).unwrap();
+        // A chain of the user's own holds its issuers as well.
+        let chain = [leaf.certificate.to_pem().unwrap(), authority.certificate().to_pem().unwrap()].concat();
+        vault.put(AUTHORITY_CERTIFICATE, &authority.certificate().to_pem().unwrap(), false).unwrap();
+        vault.put(REGISTRY_CERTIFICATE, &chain, false).unwrap();
+        let found = kept(&vault, now).unwrap();
+        let shown: Vec<_> = found.iter().map(|one| (one.subject.as_str(), one.authority, one.warn)).collect();
+        assert_eq!(
+            shown,
+            [("CN=site CA", true, false), ("CN=r.x", false, true), ("CN=site CA", true, false)]
+        );
+        assert!(found[1].words().contains("bring a new one"), "{}", found[1].words());
+        assert_eq!(serde_json::to_value(&found[1]).unwrap()["piece"], REGISTRY_CERTIFICATE);
     }
 }

@@ -110,6 +110,14 @@ fn what_cannot_be_checked_is_not_passed() {
     let found = ran.expect(3).json();
     let name = finding(&found, "name:r.example.test");
     assert_eq!(name["status"], json!("unknown"));
+    sandbox.program("podman", "echo 'cannot open its storage' >&2; exit 125");
+    let broken = sandbox.run(&["check", profile(&sandbox, BODY), "--json"]);
+    let broken = broken.expect(3).json();
+    let said = json!("installed, but `podman --version` says \"cannot open its storage\"");
+    assert_eq!(
+        (&finding(&broken, "podman")["status"], &finding(&broken, "podman")["found"]),
+        (&json!("unknown"), &said)
+    );
     assert!(name["found"].as_str().unwrap().contains("no name service"), "{name}");
 }
 

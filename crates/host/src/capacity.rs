@@ -6,14 +6,11 @@ use crate::{Error, Result};
 
 /// Bytes of memory that the kernel has to give; a little less than what is built in.
 pub fn memory() -> Result<u64> {
-    let unreadable =
-        |e: sysinfo::Error| Error::file("measure memory from", Path::new("/proc/meminfo"), io(e.to_string()));
-    let mut system = sysinfo::System::new().map_err(unreadable)?;
+    let failed = |source| Error::file("measure memory from", Path::new("/proc/meminfo"), source);
+    let mut system = sysinfo::System::new().map_err(|e| failed(std::io::Error::other(e)))?;
     system.refresh_memory();
     match system.total_memory() {
-        0 => {
-            Err(Error::file("measure memory from", Path::new("/proc/meminfo"), io("it tells nothing".into())))
-        }
+        0 => Err(failed(std::io::ErrorKind::InvalidData.into())),
         bytes => Ok(bytes),
     }
 }
@@ -22,10 +19,6 @@ pub fn memory() -> Result<u64> {
 pub fn processors() -> Result<usize> {
     let failed = |e| Error::file("count processors with", Path::new("sched_getaffinity(2)"), e);
     std::thread::available_parallelism().map(usize::from).map_err(failed)
-}
-
-fn io(text: String) -> std::io::Error {
-    std::io::Error::other(text)
 }
 
 #[cfg(test)]

@@ -6,13 +6,25 @@ use anyhow::Result;
 
 use crate::machine::Machine;
 
-/// Files that change by themselves, or that every package transaction writes anew. Nothing else is left out.
+/// Files that change by themselves, or that every package transaction writes anew. No other is left out.
 const VOLATILE: [(&str, &str); 4] = [
     ("/etc/ld.so.cache", "written by ldconfig after every package transaction, from what is installed"),
     ("/etc/.pwd.lock", "a lock of the account tools, empty"),
     ("/etc/group-", "the account tools' copy of the file before their last change"),
     ("/etc/gshadow-", "likewise"),
 ];
+
+/// Lines that may come or go, with their reasons: data that is kept, and what only lasts until the next boot.
+const PASSING: [(&str, &str); 5] = [
+    ("provision", "below /var/lib: the record of what was done"),
+    ("registry", "below /var/lib: the images that were mirrored; data is kept"),
+    ("distribution", "likewise"),
+    ("containers", "below /var/lib: podman's own storage"),
+    ("unit run-netns.mount loaded active mounted", "podman's folder of network namespaces"),
+];
+
+/// A oneshot that network-online.target pulls in; once run it stays `active`, and does nothing.
+const WAITED: &str = "unit systemd-networkd-wait-online.service";
 
 /// Files, packages, units: a line each, sorted.
 pub fn manifest(machine: &mut Machine) -> Result<String> {
@@ -35,8 +47,10 @@ pub fn manifest(machine: &mut Machine) -> Result<String> {
 pub fn differences(before: &str, after: &str) -> Vec<String> {
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<std::collections::BTreeSet<_>>();
     let (before, after) = (lines(before), lines(after));
-    let gone = before.difference(&after).map(|line| format!("- {line}"));
-    let come = after.difference(&before).map(|line| format!("+ {line}"));
+    let counts =
+        |line: &&String| !PASSING.iter().any(|(passing, _)| passing == line) && !line.starts_with(WAITED);
+    let gone = before.difference(&after).filter(counts).map(|line| format!("- {line}"));
+    let come = after.difference(&before).filter(counts).map(|line| format!("+ {line}"));
     gone.chain(come).collect()
 }
 

@@ -83,6 +83,27 @@ impl Proxy {
     }
 }
 
+/// A proxy that closes its first connections, and passes all bytes of later ones. Gives its `localhost:port`.
+pub fn flaky(registry: u16, closed: usize) -> Result<String> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let name = format!("localhost:{}", listener.local_addr()?.port());
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten().skip(closed) {
+            // A connection that breaks is what this is for.
+            std::thread::spawn(move || drop(pass_bytes(client, registry)));
+        }
+    });
+    Ok(name)
+}
+
+fn pass_bytes(mut client: TcpStream, registry: u16) -> Result<()> {
+    let mut registry = TcpStream::connect((Ipv4Addr::LOCALHOST, registry))?;
+    let (mut from, mut to) = (client.try_clone()?, registry.try_clone()?);
+    std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+    std::io::copy(&mut registry, &mut client)?;
+    Ok(client.shutdown(Shutdown::Both)?)
+}
+
 impl Shared {
     fn serve(&self, mut client: TcpStream) -> Result<()> {
         let mut registry = TcpStream::connect((Ipv4Addr::LOCALHOST, self.registry))?;

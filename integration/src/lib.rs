@@ -4,4 +4,5 @@ pub mod fault;
 pub mod payload;
 pub mod program;
 pub mod server;
+pub mod to_dir;
 pub mod world;

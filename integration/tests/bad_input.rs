@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use integration::fault::{Fault, Proxy, Rule};
+use integration::fault::{Fault, Proxy, Rule, flaky};
 use integration::program::{provision, run};
-use integration::server::{Access, Program, Server, write_auth_file};
+use integration::server::{Access, PASSWORD, Program, Server, write_auth_file};
 use integration::world::{REPOSITORY, mirror, mirror_with, publish, release, tags, write_release};
 use tempfile::TempDir;
 
@@ -405,4 +405,35 @@ fn a_run_that_is_killed_is_completed_by_the_next() -> Result<()> {
     let image = format!("{}-cli", origin.image);
     mirror(&["save", &image, text(&media)], &origin.server)?.ok()?;
     all_are_whole(&media)
+}
+
+#[test]
+fn connections_that_break_before_tls_is_up_are_made_again() -> Result<()> {
+    let server = Server::start(Program::Own, Access::GUARDED)?;
+    let media = TempDir::new()?;
+    write_release(&release(false, false), media.path())?;
+    let name = flaky(server.port(), 2)?;
+    let auth = media.path().join("auth.json");
+    write_auth_file(&auth, &name, PASSWORD)?;
+    let ca = server.authority();
+    let options = ["--certificate-authority", text(&ca), "--authfile", text(&auth)].map(str::to_owned);
+    mirror_with(&["load", text(media.path()), &format!("{name}/{REPOSITORY}")], &options)?.ok()?;
+    ensure!(tags(&server, REPOSITORY)?.len() == 5);
+    Ok(())
+}
+
+#[test]
+fn media_that_a_power_cut_left_too_short_are_completed() -> Result<()> {
+    let origin = Origin::new()?;
+    let media = TempDir::new()?;
+    let save = ["save", "--release", &origin.image, text(media.path()), "--json"];
+    mirror(&save, &origin.server)?.ok()?;
+    // The run ended before the release had its name, and the last blobs are not whole.
+    std::fs::remove_file(media.path().join("media.json"))?;
+    std::fs::remove_dir_all(media.path().join("repositories"))?;
+    for name in blobs(media.path()).iter().take(3) {
+        std::fs::write(media.path().join("blobs/sha256").join(name), "")?;
+    }
+    mirror(&save, &origin.server)?.ok()?;
+    all_are_whole(media.path())
 }

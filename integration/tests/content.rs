@@ -293,3 +293,15 @@ fn a_release_comes_from_its_own_registry_with_the_credentials_of_the_vault() -> 
     ensure!(bench.plan(&waiting)?.unknown.is_empty());
     Ok(())
 }
+
+#[test]
+fn a_directory_that_oc_wrote_is_as_good_as_media() -> Result<()> {
+    let bench = Bench::new()?;
+    let (media, directory) = (TempDir::new()?, TempDir::new()?);
+    let image = write_release(&release(false, false), media.path())?.to_string();
+    integration::to_dir::write(media.path(), directory.path())?;
+    let desired = bench.desired("hello", &[(&image, Some(directory.path()))]);
+    bench.apply(&desired)?;
+    ensure!(tags(&bench.server, REPOSITORY)?.len() == 5 && bench.apply(&desired)? == Applied::Nothing);
+    Ok(())
+}

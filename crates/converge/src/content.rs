@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use provision_mirror::{Error as MirrorError, Media, Payload, Selection, Source, Target, copy, expand};
+use provision_mirror::{Error as MirrorError, Payload, Selection, Source, Target, copy, expand};
 use provision_oci::client::{Lookup, Options};
 use provision_oci::{ClientError, Reference, Registry, Repository};
 use provision_pull_secret::{AuthFile, Credentials, Match};
@@ -205,7 +205,7 @@ impl Site {
 
     async fn source(&self, release: &Release) -> Result<Source, MirrorError> {
         match &release.media {
-            Some(directory) => Ok(Source::Media(Media::open(Path::new(directory)).await?)),
+            Some(directory) => Source::open(Path::new(directory)).await,
             None => Ok(self.registries.clone()),
         }
     }

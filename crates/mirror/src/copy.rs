@@ -111,8 +111,8 @@ async fn missing_blobs<'a>(target: &Target, images: &[&'a Image]) -> Result<Vec<
         }
     }
     let asked: Vec<Option<(Repository, Needed<'a>)>> = stream::iter(needed)
-        .map(|((repository, digest), needed)| async move {
-            let has = target.has_blob(repository, &digest).await;
+        .map(|((repository, _), needed)| async move {
+            let has = target.has_blob(repository, needed.descriptor).await;
             let has = has.map_err(|error| of_image(&needed.image, error))?;
             Ok::<_, crate::Error>((!has).then(|| (repository.clone(), needed)))
         })

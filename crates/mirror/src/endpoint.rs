@@ -1,13 +1,15 @@
 //! Where images come from and go to: registries, or media.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use provision_oci::client::{Options, Progress, Registry};
 use provision_oci::{Descriptor, Digest, Manifest, Reference, Repository, Tag};
 
 use crate::error::{Error, Result};
-use crate::media::Media;
+use crate::media::{Media, Root};
+use crate::to_dir::ToDir;
 
 /// Where images come from.
 #[derive(Clone)]
@@ -16,6 +18,8 @@ pub enum Source {
     Registries(Registries),
     /// Media that were written by [`crate::copy()`].
     Media(Media),
+    /// A directory that oc wrote.
+    ToDir(ToDir),
 }
 
 /// Where images go to.
@@ -52,6 +56,25 @@ impl Source {
         Self::Registries(Registries { options, clients: Arc::default() })
     }
 
+    /// Images in a directory, whoever wrote it: media, or a directory of oc's.
+    pub async fn open(directory: &Path) -> Result<Self> {
+        match Media::open(directory).await {
+            Err(Error::Image(provision_oci::Error::NotAStore { .. })) if ToDir::is_one(directory).await => {
+                Ok(Self::ToDir(ToDir::open(directory).await?))
+            }
+            opened => Ok(Self::Media(opened?)),
+        }
+    }
+
+    /// What is there to be copied; nothing for registries, which do not say.
+    pub async fn roots(&self) -> Result<Vec<Root>> {
+        match self {
+            Self::Registries(_) => Ok(Vec::new()),
+            Self::Media(media) => media.roots().await,
+            Self::ToDir(directory) => directory.roots().await,
+        }
+    }
+
     /// The manifest of a reference.
     pub(crate) async fn manifest(&self, reference: &Reference) -> Result<Manifest> {
         match self {
@@ -60,6 +83,7 @@ impl Source {
                 Ok(client.manifest(&reference.repository, &reference.wanted()).await?)
             }
             Self::Media(media) => media.manifest(reference).await,
+            Self::ToDir(directory) => directory.manifest(reference).await,
         }
     }
 
@@ -71,6 +95,7 @@ impl Source {
                 Ok(client.read_blob(&reference.repository, descriptor).await?)
             }
             Self::Media(media) => media.read_blob(&descriptor.digest).await,
+            Self::ToDir(directory) => directory.read_blob(descriptor).await,
         }
     }
 }
@@ -89,10 +114,11 @@ impl Target {
     }
 
     /// Whether a blob is there.
-    pub(crate) async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool> {
+    pub(crate) async fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool> {
         match self {
-            Self::Registry(registry) => Ok(registry.has_blob(repository, digest).await?),
-            Self::Media(media) => Ok(media.store().blob_size(digest).await?.is_some()),
+            Self::Registry(registry) => Ok(registry.has_blob(repository, &blob.digest).await?),
+            // What a power cut left shorter than it was comes again.
+            Self::Media(media) => Ok(media.store().blob_size(&blob.digest).await? == Some(blob.size)),
         }
     }
 
@@ -114,12 +140,21 @@ impl Target {
                 let path = media.store().blob_path(&descriptor.digest);
                 registry.send_file(repository, descriptor, &path, progress).await?;
             }
+            (Self::Registry(registry), Source::ToDir(directory)) => {
+                let path = directory.blob_path(&descriptor.digest)?;
+                registry.send_file(repository, descriptor, &path, progress).await?;
+            }
             (Self::Media(media), Source::Registries(registries)) => {
                 let client = registries.client(&from.registry)?;
                 let told = |bytes| progress(bytes);
                 client.fetch_blob(&from.repository, descriptor, media.store(), &told).await?;
             }
-            (Self::Media(to), Source::Media(from)) => to.take_blob(from, descriptor, &progress).await?,
+            (Self::Media(to), Source::Media(from)) => {
+                to.take_file(&from.store().blob_path(&descriptor.digest), descriptor, &progress).await?;
+            }
+            (Self::Media(to), Source::ToDir(from)) => {
+                to.take_file(&from.blob_path(&descriptor.digest)?, descriptor, &progress).await?;
+            }
         }
         if let Self::Media(media) = self {
             media.store().link_blob(repository, &descriptor.digest).await?;

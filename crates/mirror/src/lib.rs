@@ -11,6 +11,7 @@ mod media;
 mod mirror_set;
 mod payload;
 mod presence;
+mod to_dir;
 
 pub use copy::{Summary, copy};
 pub use endpoint::{Source, Target};
@@ -20,3 +21,4 @@ pub use expand::{Image, Selection, Work, expand};
 pub use media::{Media, Root};
 pub use mirror_set::{Kind, MirrorSet, Redirect, instructions};
 pub use payload::{Component, Payload};
+pub use to_dir::{ToDir, UNKNOWN_REGISTRY};

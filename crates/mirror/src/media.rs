@@ -143,25 +143,19 @@ impl Media {
         Ok(self.store.manifest(repository, &digest).await?.map(|manifest| manifest.digest))
     }
 
-    /// Copies a blob from other media, checked.
-    pub(crate) async fn take_blob(
+    /// Copies a blob from a file, checked.
+    pub(crate) async fn take_file(
         &self,
-        from: &Self,
+        from: &Path,
         descriptor: &Descriptor,
         progress: &Progress,
     ) -> Result<()> {
-        let missing = || Error::NotOnMedia {
-            image: descriptor.digest.to_string(),
-            directory: from.store.directory().display().to_string(),
-        };
-        let (mut file, _) = from.store.open_blob(&descriptor.digest).await?.ok_or_else(missing)?;
+        let failed = |source| Error::File { action: "read", file: from.display().to_string(), source };
+        let mut file = tokio::fs::File::open(from).await.map_err(failed)?;
         let mut upload = self.store.begin_passing().await?;
         let mut buffer = vec![0; CHUNK];
         loop {
-            let read = file.read(&mut buffer).await.map_err(|source| {
-                let file = from.store.blob_path(&descriptor.digest).display().to_string();
-                Error::File { action: "read", file, source }
-            })?;
+            let read = file.read(&mut buffer).await.map_err(failed)?;
             if read == 0 {
                 upload.commit(&descriptor.digest).await?;
                 return Ok(());

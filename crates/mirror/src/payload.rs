@@ -15,6 +15,8 @@ use crate::error::{Error, Result};
 const REFERENCES: &str = "release-manifests/image-references";
 /// A file of the payload may be this large; the largest known has 0.1 MB.
 const FILE_LIMIT: u64 = 16 << 20;
+/// A layer is read into memory, and may have this many bytes.
+const PACKED_LIMIT: u64 = 512 << 20;
 /// A layer may unpack to this much: more is a bomb, not a release.
 const LAYER_LIMIT: u64 = 1 << 30;
 
@@ -91,6 +93,12 @@ impl Payload {
             })?;
         // Later layers override earlier ones, and the last one has it: usually no other is read.
         for layer in layers.iter().rev() {
+            if layer.size > PACKED_LIMIT {
+                return Err(not(&format!(
+                    "its layer {} has {} bytes, more than any release",
+                    layer.digest, layer.size
+                )));
+            }
             let bytes = source.read_blob(release, layer).await?;
             if let Some(text) = find(&bytes, REFERENCES).map_err(|problem| not(&problem))? {
                 let architecture = if multi { "multi" } else { architecture(&config.architecture) };

@@ -11,16 +11,18 @@ use http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, LINK, LOCATION, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Empty, Full, Limited};
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use openssl::ssl::SslContext;
 use provision_pull_secret::Credentials;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::digest::Digest;
-use crate::manifest::{ALL_MANIFESTS, Descriptor, Manifest};
+use crate::manifest::{Descriptor, Manifest};
 use crate::reference::{Repository, Tag};
 
+mod answer;
+mod ask;
 mod auth;
 mod blob;
 mod connect;
@@ -31,8 +33,10 @@ mod retry;
 pub use blob::{BlobStream, Progress};
 pub use error::ClientError;
 
+use answer::{header, next_page, own_words, value};
+use ask::{Ask, Payload};
 use auth::{Challenge, Known, Token, token_url, who};
-use connect::{Body, Server, context};
+use connect::{Server, context};
 use pulse::Pulse;
 
 /// A manifest may be this large (distribution specification: registries should take 4 MiB).
@@ -75,26 +79,6 @@ struct Inner {
     credentials: Option<Lookup>,
     patience: Duration,
     known: Mutex<Known>,
-}
-
-/// What one request is about.
-struct Ask<'a> {
-    method: Method,
-    /// Path and query, or a whole address when a registry sent us there.
-    target: String,
-    /// The repository, for credentials and scope; none for the registry as such.
-    repository: Option<&'a Repository>,
-    /// `pull` or `pull,push`.
-    actions: &'static str,
-    headers: HeaderMap,
-    body: Payload,
-}
-
-/// What is sent along.
-enum Payload {
-    Nothing,
-    Bytes(Bytes),
-    Stream(Body),
 }
 
 impl Registry {
@@ -466,61 +450,6 @@ impl Registry {
     }
 }
 
-impl<'a> Ask<'a> {
-    fn new(
-        method: Method,
-        target: String,
-        repository: Option<&'a Repository>,
-        actions: &'static str,
-    ) -> Self {
-        Self { method, target, repository, actions, headers: HeaderMap::new(), body: Payload::Nothing }
-    }
-
-    fn manifest(method: Method, repository: &'a Repository, wanted: &str, actions: &'static str) -> Self {
-        let mut ask =
-            Self::new(method, format!("/v2/{repository}/manifests/{wanted}"), Some(repository), actions);
-        for media_type in ALL_MANIFESTS {
-            ask.headers.append(ACCEPT, HeaderValue::from_static(media_type));
-        }
-        ask
-    }
-
-    /// The request, and once more the same if it can be sent twice.
-    fn split(self) -> (Self, Option<Self>) {
-        let Self { method, target, repository, actions, headers, body } = self;
-        let (body, again) = body.split();
-        let second = again.map(|body| Self {
-            method: method.clone(),
-            target: target.clone(),
-            repository,
-            actions,
-            headers: headers.clone(),
-            body,
-        });
-        (Self { method, target, repository, actions, headers, body }, second)
-    }
-}
-
-impl Payload {
-    /// The payload, and once more the same if it can be sent twice.
-    fn split(self) -> (Self, Option<Self>) {
-        match self {
-            Self::Nothing => (Self::Nothing, Some(Self::Nothing)),
-            Self::Bytes(bytes) => (Self::Bytes(bytes.clone()), Some(Self::Bytes(bytes))),
-            Self::Stream(body) => (Self::Stream(body), None),
-        }
-    }
-
-    fn into_body(self) -> Body {
-        let never = |never: std::convert::Infallible| match never {};
-        match self {
-            Self::Nothing => Empty::new().map_err(never).boxed_unsync(),
-            Self::Bytes(bytes) => Full::new(bytes).map_err(never).boxed_unsync(),
-            Self::Stream(body) => body,
-        }
-    }
-}
-
 /// What takes at most so long.
 async fn within<T>(
     patience: Duration,
@@ -532,41 +461,6 @@ async fn within<T>(
 
 fn silent(server: &Server, patience: Duration) -> ClientError {
     ClientError::Silent { registry: server.name.clone(), patience }
-}
-
-fn header(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
-}
-
-/// A header's value; what no header can hold (it comes from checked names only) becomes empty.
-fn value(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
-}
-
-/// The target of `Link: <…>; rel="next"`.
-fn next_page(link: &str) -> Option<String> {
-    let (target, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
-    rest.contains("next").then(|| target.to_owned())
-}
-
-/// What a registry said about an error, in the specification's form or its own.
-fn own_words(body: &[u8]) -> String {
-    #[derive(serde::Deserialize)]
-    struct Errors {
-        errors: Vec<One>,
-    }
-    #[derive(serde::Deserialize)]
-    struct One {
-        code: String,
-        #[serde(default)]
-        message: String,
-    }
-    if let Ok(Errors { errors }) = serde_json::from_slice(body) {
-        let all: Vec<String> = errors.iter().map(|one| format!("{} {}", one.code, one.message)).collect();
-        return format!(": {}", all.join("; "));
-    }
-    let text: String = String::from_utf8_lossy(body).split_whitespace().collect::<Vec<_>>().join(" ");
-    if text.is_empty() { text } else { format!(": {}", text.chars().take(200).collect::<String>()) }
 }
 
 /// A body's length as a header.
@@ -582,4 +476,21 @@ fn blob_name(repository: &Repository, descriptor: &Descriptor) -> String {
 /// Sets the length of what is sent; registries need it to take a blob in one piece.
 fn with_length(headers: &mut HeaderMap, size: u64) {
     headers.insert(CONTENT_LENGTH, length(size));
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_place_that_a_registry_names_makes_it_panic(target in "(https?://|/|)[a-z0-9:/@?.\\[\\] é]{0,40}") {
+            let options = Options { plain_http: true, ..Options::default() };
+            let registry = Registry::new("localhost:5000", &options).unwrap();
+            let _ = registry.locate(&target);
+            let _ = registry.is_own(&target);
+        }
+    }
 }

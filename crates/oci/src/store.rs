@@ -127,7 +127,8 @@ impl Store {
     /// Puts a small blob whole.
     pub async fn put_blob(&self, bytes: &[u8]) -> Result<Digest> {
         let digest = Digest::of(bytes);
-        if self.blob_size(&digest).await?.is_none() {
+        // One that a power cut left shorter than it was is put again.
+        if self.blob_size(&digest).await? != Some(bytes.len() as u64) {
             self.put(&self.blob_path(&digest), bytes).await?;
         }
         Ok(digest)

@@ -154,6 +154,8 @@ pub(super) fn who(credentials: Option<&Credentials>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -177,6 +179,42 @@ mod tests {
             token_url("https://h/auth", Some("h:1"), &scopes),
             "https://h/auth?service=h%3A1&scope=repository%3Aa%3Apull&scope=repository%3Ab%3Apull%2Cpush"
         );
+    }
+
+    #[test]
+    fn parameters_of_every_form_are_read() {
+        let service = |header: &str| match Challenge::parse(header) {
+            Some(Challenge::Bearer { service, .. }) => service,
+            other => panic!("{header}: {other:?}"),
+        };
+        let check = |header: &str, expected: &str| assert_eq!(service(header).as_deref(), Some(expected));
+        check(r#"Bearer realm="https://h/a", service="a,b""#, "a,b");
+        check(r#"Bearer service="a\"b",realm="https://h/a""#, "a\"b");
+        check("bearer Realm=https://h/a,  SERVICE=h", "h");
+    }
+
+    #[test]
+    fn where_tokens_come_from_may_have_a_query() {
+        assert_eq!(token_url("https://h/auth?a=b", Some("s"), &[]), "https://h/auth?a=b&service=s");
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_and_no_answer_makes_it_panic(
+            header in "(Bearer |Basic |)[a-z=\",\\\\ é]{0,60}",
+            answer in proptest::collection::vec(any::<u8>(), 0..80),
+        ) {
+            let _ = Challenge::parse(&header);
+            let _ = Token::parse(&answer, Instant::now());
+        }
+
+        #[test]
+        fn what_is_quoted_comes_out_as_it_was(value in "[ -~]{0,30}") {
+            let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
+            let header = format!("Bearer realm=\"https://h/a\",service=\"{quoted}\"");
+            let expected = Challenge::Bearer { realm: "https://h/a".into(), service: Some(value) };
+            prop_assert_eq!(Challenge::parse(&header), Some(expected));
+        }
     }
 
     #[test]

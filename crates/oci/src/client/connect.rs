@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
-use openssl::ssl::{Ssl, SslContext, SslMethod, SslVerifyMode, SslVersion};
+use openssl::ssl::{ErrorCode, Ssl, SslContext, SslMethod, SslVerifyMode, SslVersion};
 use openssl::x509::X509;
 use openssl::x509::verify::X509CheckFlags;
 use tokio::net::TcpStream;
@@ -137,7 +137,17 @@ impl Server {
             let registry = self.name.clone();
             let verdict = stream.ssl().verify_result();
             return Err(if verdict == openssl::x509::X509VerifyResult::OK {
-                ClientError::Tls { registry, reason: error.to_string() }
+                match error.code() {
+                    // The network's failure, not that of TLS: it may pass.
+                    ErrorCode::SYSCALL => {
+                        let reset = || std::io::ErrorKind::ConnectionReset.into();
+                        ClientError::Connect {
+                            registry,
+                            source: error.into_io_error().unwrap_or_else(|_| reset()),
+                        }
+                    }
+                    _ => ClientError::Tls { registry, reason: error.to_string() },
+                }
             } else {
                 ClientError::Untrusted { registry, reason: verdict.error_string().to_owned() }
             });

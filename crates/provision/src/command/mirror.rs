@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use provision_host::Root;
 use provision_mirror::{
-    Kind, Media, MirrorSet, Root as MediaRoot, Selection, Source, Summary, Target, Work, copy, expand,
-    instructions,
+    Kind, Media, MirrorSet, Redirect, Root as MediaRoot, Selection, Source, Summary, Target,
+    UNKNOWN_REGISTRY, Work, copy, expand, instructions,
 };
 use provision_oci::Reference;
 use provision_oci::client::{Lookup, Options, Registry};
@@ -158,12 +158,14 @@ impl Job<'_> {
         target: &Reference,
         only: Option<&Reference>,
     ) -> Result<Exit, Failure> {
-        let media = Media::open(directory).await?;
+        let source = Source::open(directory).await?;
         let mut wanted = Vec::new();
-        for root in media.roots().await? {
+        for root in source.roots().await? {
             let reference: Reference = root.reference.parse()?;
-            if only.is_none_or(|only| *only == reference) && (root.release || !self.options.release) {
-                wanted.push((reference, root.release));
+            let named =
+                only.map_or(Some(&reference), |only| answers(&source, &reference, only).then_some(only));
+            if let Some(image) = named.filter(|_| root.release || !self.options.release) {
+                wanted.push((image.clone(), root.release));
             }
         }
         if wanted.is_empty() {
@@ -171,7 +173,7 @@ impl Job<'_> {
             return Err(Failure::new(Exit::Usage, what)
                 .hint(format!("provision mirror list {} shows what it holds", directory.display())));
         }
-        self.to_registry(&Source::Media(media), wanted, target).await
+        self.to_registry(&source, wanted, target).await
     }
 
     /// Copies images into one repository of a registry.
@@ -196,6 +198,14 @@ impl Job<'_> {
             if release {
                 sets.extend(MirrorSet::of(&work, &target.name()).redirects());
             }
+        }
+        let known = |redirect: &Redirect| !redirect.source.starts_with(&format!("{UNKNOWN_REGISTRY}/"));
+        if matches!(source, Source::ToDir(_)) && !sets.iter().all(known) {
+            out::note(
+                "the directory does not say where the release image came from; `--only REGISTRY/REPOSITORY:TAG` does, \
+                 and redirects it as well",
+            );
+            sets.retain(known);
         }
         let set = MirrorSet::new(sets);
         self.report(&summaries, (!set.is_empty()).then_some(&set))
@@ -289,6 +299,14 @@ impl Job<'_> {
     }
 }
 
+/// Whether an image in a directory is the one that is asked for. Directories of oc's do not keep the registry's name.
+fn answers(source: &Source, reference: &Reference, only: &Reference) -> bool {
+    match source {
+        Source::ToDir(_) => reference.tag == only.tag,
+        _ => reference == only,
+    }
+}
+
 /// A file of this machine that was named on the command line.
 fn read(here: &Root, path: &Path) -> Result<Vec<u8>, Failure> {
     let current = provision_host::current_dir().map_err(|error| Failure::because(Exit::Failed, &error))?;
@@ -297,7 +315,7 @@ fn read(here: &Root, path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 async fn list(global: &Global, directory: &Path) -> Result<Exit, Failure> {
-    let roots = Media::open(directory).await?.roots().await?;
+    let roots = Source::open(directory).await?.roots().await?;
     if global.json {
         out::json(&serde_json::json!({ "schema": 1, "roots": roots }));
         return Ok(Exit::Done);

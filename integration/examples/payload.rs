@@ -1,4 +1,5 @@
-//! Writes a release payload to a directory, as `provision mirror save --release` would have done from the internet.
+//! Writes a release payload to a directory, as `provision mirror save --release` would have done from the internet;
+//! prints the name of the release, then those of its components.
 //!
 //! `cargo run -p integration --example payload -- DIR [--components N] [--mebibytes N] [--version V] [--oci] [--lists]`
 
@@ -6,6 +7,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use integration::payload::Payload;
+use provision_mirror::{Media, Payload as Release, Source};
 use provision_oci::Store;
 
 fn main() -> Result<()> {
@@ -33,7 +35,15 @@ fn main() -> Result<()> {
     }
     let directory = directory.context("where to? give a directory")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let reference = runtime.block_on(async { payload.write(&Store::create(&directory).await?).await })?;
-    println!("{reference}");
+    let (release, read) = runtime.block_on(async {
+        let store = Store::create(&directory).await?;
+        let release = payload.write(&store).await?;
+        let read = Release::read(&Source::Media(Media::over(store)), &release).await?;
+        anyhow::Ok((release, read))
+    })?;
+    println!("{release}");
+    for component in read.components {
+        println!("{}", component.reference);
+    }
     Ok(())
 }

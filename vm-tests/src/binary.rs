@@ -1,28 +1,34 @@
 //! The program under test: `provision`, linked statically, so that it runs in every guest.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::Result;
 
-use crate::run::{checked, top};
+use crate::run::{cargo, top};
 
 /// The target whose C library can be linked statically with the one toolchain at hand.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Builds the binary, if anything changed, and gives its path.
 pub fn build() -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = top().join("target").join(TARGET).join("guest/provision");
-    checked(
-        Command::new(cargo)
-            .current_dir(top())
-            .args(["build", "--quiet", "--package", "provision", "--profile", "guest", "--target", TARGET])
-            .args(["--config", "env.OPENSSL_STATIC=\"1\""])
-            .args(["--config", &format!("target.{TARGET}.rustflags=[\"-Ctarget-feature=+crt-static\"]")])
-            .args(["--config", &format!("build.target-dir={:?}", top().join("target"))]),
-    )?;
-    Ok(built)
+    let target = top().join("target");
+    cargo(&[
+        "build",
+        "--quiet",
+        "--package",
+        "provision",
+        "--profile",
+        "guest",
+        "--target",
+        TARGET,
+        "--config",
+        "env.OPENSSL_STATIC=\"1\"",
+        "--config",
+        &format!("target.{TARGET}.rustflags=[\"-Ctarget-feature=+crt-static\"]"),
+        "--config",
+        &format!("build.target-dir={target:?}"),
+    ])?;
+    Ok(target.join(TARGET).join("guest/provision"))
 }
 
 /// What a guest gets: the binary and the profiles, laid out below `directory`.

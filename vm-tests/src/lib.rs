@@ -4,7 +4,6 @@
 
 pub mod act;
 pub mod apt;
-pub mod archive;
 pub mod bastion;
 pub mod binary;
 pub mod host_state;

@@ -23,6 +23,12 @@ pub fn checked(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// Runs cargo on this workspace to its end, and gives what it printed.
+pub fn cargo(arguments: &[&str]) -> Result<String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    checked(Command::new(cargo).current_dir(top()).args(arguments))
+}
+
 /// The project's top directory.
 pub fn top() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -34,7 +40,8 @@ pub fn target() -> PathBuf {
     top().join("target/vm")
 }
 
-/// Lower-case hexadecimal sha256, shortened to 16 digits: enough to tell recipes apart.
+/// Tells recipes apart, in 16 digits: FNV-1a, since nothing is installed yet that could do better.
 pub fn short_hash(text: &str) -> String {
-    openssl::sha::sha256(text.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    format!("{:016x}", text.bytes().fold(0xcbf2_9ce4_8422_2325, step))
 }

@@ -3,11 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
 use provision_oci::Digest;
 use serde_json::{Value, json};
-
-use crate::run::{checked, run};
 
 const PROGRAM: &str = "/usr/bin/docker-registry";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
@@ -17,7 +15,7 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const SAME: [&str; 5] = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"];
 
 /// Writes the archive.
-pub fn distribution(archive: &Path) -> Result<()> {
+pub fn write(archive: &Path) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let (root, layout) = (directory.path().join("root"), directory.path().join("layout"));
     std::fs::create_dir_all(root.join("bin"))?;
@@ -35,8 +33,15 @@ pub fn distribution(archive: &Path) -> Result<()> {
 
 fn pack(directory: &Path, archive: &Path) -> Result<()> {
     let mut tar = Command::new("tar");
-    checked(tar.args(SAME).arg("--create").arg("--file").arg(archive).arg("-C").arg(directory).arg("."))
-        .map(drop)
+    run(tar.args(SAME).arg("--create").arg("--file").arg(archive).arg("-C").arg(directory).arg(".")).map(drop)
+}
+
+fn run(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
+    if !output.status.success() {
+        bail!("{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// An OCI image layout of one image with one layer.
@@ -65,7 +70,7 @@ fn lay_out(layout: &Path, layer: Vec<u8>) -> Result<()> {
 
 /// The shared libraries of the program, with its loader, by path.
 fn libraries() -> Result<Vec<String>> {
-    let listed = run("ldd", &[PROGRAM])?;
+    let listed = run(Command::new("ldd").arg(PROGRAM))?;
     let path = |line: &str| line.split_whitespace().find(|word| word.starts_with('/')).map(str::to_owned);
     Ok(listed.lines().filter_map(path).collect())
 }

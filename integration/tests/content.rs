@@ -305,3 +305,39 @@ fn a_directory_that_oc_wrote_is_as_good_as_media() -> Result<()> {
     ensure!(tags(&bench.server, REPOSITORY)?.len() == 5 && bench.apply(&desired)? == Applied::Nothing);
     Ok(())
 }
+
+/// What the section writes is what the engine reads: two crates that share a form, but no type.
+#[test]
+fn the_content_of_a_profile_is_understood() -> Result<()> {
+    let bench = Bench::new()?;
+    let (site, media) = (TempDir::new()?, TempDir::new()?);
+    write_release(&release(false, false), media.path())?;
+    let path = site.path().join("site.toml");
+    let text = format!(
+        "schema = 1\nname = \"site\"\n[host]\nhostname = \"registry.example.test\"\n\
+         [registry]\nbackend = \"embedded\"\nport = 8443\nstorage = \"/var/lib/registry\"\n\
+         admin = {{ user = \"init\", password = {{ generate = 32 }} }}\n\
+         [pull-secret]\nbase = \"pull-secret.json\"\nwrite = [\"/root/auth.json\"]\n\
+         [mirror]\nrepository = \"ocp4/openshift4\"\n\
+         [[mirror.release]]\nimage = \"quay.io/openshift-release-dev/ocp-release:4.10.0-x86_64\"\nmedia = {:?}\n\
+         [[mirror.release]]\nimage = \"quay.io/openshift-release-dev/ocp-release:4.11.0-x86_64\"\n",
+        media.path()
+    );
+    std::fs::write(&path, text)?;
+    let credentials = r#"{"auths":{"quay.io":{"auth":"dTpw"},"registry.example.test:8443":{"auth":"dTpw"}}}"#;
+    std::fs::write(site.path().join("pull-secret.json"), credentials)?;
+    let profile = provision_profile::load(&path, &[], &|path| std::fs::read(path))?;
+    let facts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/profile/tests/facts/debian-12.json");
+    let id = "5eed".repeat(16);
+    let image = provision_profile::LockedImage { name: "localhost/registry:1".into(), id };
+    let lock = provision_profile::Lock { images: [("registry".to_owned(), image)].into() };
+    let facts = serde_json::from_slice(&std::fs::read(facts)?)?;
+    let mut desired = provision_profile::resolve(&profile, &facts, &lock)?.desired;
+    desired.resources.retain(|id, _| id.kind() == provision_converge::Kind::Content);
+    let content = serde_json::to_string(&desired.resources)?;
+    ensure!(content.contains(r#""credentials":{"quay.io":"base-entry-quay.io"}"#), "{content}");
+    // Nothing is made yet; what could not be understood would be unknown, not new.
+    let plan = bench.plan(&desired)?;
+    ensure!(plan.unknown.is_empty() && plan.steps.len() == 1, "{plan:?}");
+    Ok(())
+}

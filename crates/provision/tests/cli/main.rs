@@ -11,6 +11,7 @@ mod json;
 mod not_built;
 mod pages;
 mod pull_secret;
+mod readme;
 mod sandbox;
 mod serve;
 mod verbs;

@@ -340,6 +340,7 @@ impl<'a> Engine<'a> {
     /// Plans from what was attempted towards the generation before, and does it.
     fn undo(&self, number: u64, reason: &str, listener: Listener<'_>) -> Result<()> {
         let begun = self.begun(number)?;
+        self.journal.mend()?;
         self.journal.append(&Record::Undo { reason: reason.to_owned() })?;
         self.note_cut_off_packages()?;
         let before = self.recorded()?;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use provision_host::Root;
+use provision_host::{Meta, Root};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -81,6 +81,16 @@ impl<'a> Journal<'a> {
         Ok(Some(records))
     }
 
+    /// Takes away a last line that was cut off: what is appended next must not become a part of it.
+    pub(crate) fn mend(&self) -> Result<()> {
+        let Some(bytes) = self.root.read(&self.path)? else { return Ok(()) };
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        if whole < bytes.len() {
+            self.root.write(&self.path, &bytes[..whole], &Meta::own(0o600))?;
+        }
+        Ok(())
+    }
+
     /// Ends the journal.
     pub(crate) fn remove(&self) -> Result<()> {
         self.root.remove(&self.path)?;
@@ -101,6 +111,10 @@ mod tests {
         journal.append(&Record::Begin { generation: 3 }).unwrap();
         root.append(Path::new("/journal.ndjson"), b"{\"record\":\"int", 0o600).unwrap();
         assert_eq!(journal.read().unwrap(), Some(vec![Record::Begin { generation: 3 }]));
+        journal.mend().unwrap();
+        let undo = Record::Undo { reason: "x".into() };
+        journal.append(&undo).unwrap();
+        assert_eq!(journal.read().unwrap(), Some(vec![Record::Begin { generation: 3 }, undo]));
         journal.remove().unwrap();
         assert_eq!(journal.read().unwrap(), None);
     }

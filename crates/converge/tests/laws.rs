@@ -221,6 +221,28 @@ proptest! {
     }
 
     #[test]
+    fn a_journal_that_ends_in_the_middle_of_a_line_is_taken_back(
+        prior in prior(), profile in profile(), length in 1..16usize,
+    ) {
+        let bench = Bench::new(&prior);
+        let before = bench.tree();
+        let Applied::Committed(report) = bench.apply(&bench.desired(&profile)) else { return Ok(()) };
+        // As if the power had gone just before the commit, while a line was written.
+        let records = bench.directory.path().join(&STATE[1..]);
+        std::fs::remove_file(records.join("current")).unwrap();
+        let mut journal = "{\"record\":\"begin\",\"generation\":1}\n".to_owned();
+        for step in 1..=report.steps {
+            journal += &format!("{{\"record\":\"intent\",\"step\":{step}}}\n");
+        }
+        journal += &"{\"record\":\"done\""[..length];
+        std::fs::write(records.join("journal.ndjson"), journal).unwrap();
+        let vault = Vault::new(&bench.host.root, STATE);
+        Engine::new(&bench.host, Family::Debian, &vault).recover(&|_| {}).unwrap();
+        prop_assert_eq!(bench.tree(), before);
+        prop_assert!(!records.join("journal.ndjson").exists());
+    }
+
+    #[test]
     fn somebody_else_s_lines_survive_apply_and_destroy(line in "[a-z]{1,8}", profile in profile()) {
         let bench = Bench::new(&[(4, "127.0.0.1 localhost\n".into(), 0o644)]);
         bench.apply(&bench.desired(&profile));

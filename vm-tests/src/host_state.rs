@@ -23,8 +23,15 @@ const PASSING: [(&str, &str); 5] = [
     ("unit run-netns.mount loaded active mounted", "podman's folder of network namespaces"),
 ];
 
-/// A oneshot that network-online.target pulls in; once run it stays `active`, and does nothing.
-const WAITED: &str = "unit systemd-networkd-wait-online.service";
+/// Units that come and go by themselves, whatever state they are in.
+const TRANSIENT: [(&str, &str); 3] = [
+    (
+        "unit systemd-networkd-wait-online.service",
+        "a oneshot that network-online.target pulls in; once run it stays active, and does nothing",
+    ),
+    ("unit systemd-timedated.service", "runs for half a minute after timedatectl asked it something"),
+    ("unit systemd-hostnamed.service", "likewise for hostnamectl"),
+];
 
 /// Files, packages, units: a line each, sorted.
 pub fn manifest(machine: &mut Machine) -> Result<String> {
@@ -47,10 +54,12 @@ pub fn manifest(machine: &mut Machine) -> Result<String> {
 pub fn differences(before: &str, after: &str) -> Vec<String> {
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<std::collections::BTreeSet<_>>();
     let (before, after) = (lines(before), lines(after));
-    let counts =
-        |line: &&String| !PASSING.iter().any(|(passing, _)| passing == line) && !line.starts_with(WAITED);
-    let gone = before.difference(&after).filter(counts).map(|line| format!("- {line}"));
-    let come = after.difference(&before).filter(counts).map(|line| format!("+ {line}"));
+    let is_volatile = |line: &str| {
+        let passing = PASSING.iter().any(|(passing, _)| *passing == line);
+        passing || TRANSIENT.iter().any(|(unit, _)| line.starts_with(unit))
+    };
+    let gone = before.difference(&after).filter(|line| !is_volatile(line)).map(|line| format!("- {line}"));
+    let come = after.difference(&before).filter(|line| !is_volatile(line)).map(|line| format!("+ {line}"));
     gone.chain(come).collect()
 }
 

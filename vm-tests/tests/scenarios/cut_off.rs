@@ -32,7 +32,7 @@ fn an_apply_that_is_cut_off_leaves_nothing_behind() {
     // kill -9: the next run takes back what was left, and then does what it is asked for.
     let said = cut_off(&mut stage, "image:localhost/provision-registry", "KILL");
     assert!(said.contains("status 137"), "{said}");
-    let told = stage.run("provision status", 0).unwrap();
+    let told = stage.run("provision status", 2).unwrap();
     assert!(told.contains("cut off"), "{told}");
     let again = stage.run("provision apply profiles/bastion.toml", 0).unwrap();
     assert!(again.contains("taking it back first"), "{again}");

@@ -33,7 +33,7 @@ fn a_user_with_sudo_provisions_and_one_without_is_told() {
     stage.run("su - core -c 'provision check profiles/podman-host.toml'", 3).unwrap();
     stage
         .run(
-            "su - core -c 'ssh-keygen -q -t ed25519 -N \"\" -f .ssh/id_ed25519 && cp .ssh/id_ed25519.pub .ssh/authorized_keys && \
+            "su - core -c 'mkdir --mode=700 .ssh && ssh-keygen -q -t ed25519 -N \"\" -f .ssh/id_ed25519 && cp .ssh/id_ed25519.pub .ssh/authorized_keys && \
              chmod 600 .ssh/authorized_keys && (echo -n \"localhost \"; cat /etc/ssh/ssh_host_ed25519_key.pub) >.ssh/known_hosts'",
             0,
         )

@@ -391,9 +391,14 @@ impl<'a> Engine<'a> {
     fn sweep(&self, number: u64) -> Result<()> {
         let mut resources = self.recorded()?.resources;
         resources.extend(self.records.desired(number)?.resources);
-        let files = resources.keys().filter(|id| id.kind() == Kind::File);
-        let directories: BTreeSet<&Path> = files.filter_map(|id| id.path().parent()).collect();
-        directories.into_iter().try_for_each(|directory| self.sweep_directory(directory))
+        let mut directories = BTreeSet::new();
+        for id in resources.keys().filter(|id| id.kind() == Kind::File) {
+            directories.extend(id.path().parent().map(Path::to_path_buf));
+            // Parts are written where a link leads to; where one leads in a circle, nothing was.
+            let behind = self.machine.host.root.behind(id.path()).ok();
+            directories.extend(behind.iter().filter_map(|file| file.parent()).map(Path::to_path_buf));
+        }
+        directories.iter().try_for_each(|directory| self.sweep_directory(directory))
     }
 
     fn sweep_directory(&self, directory: &Path) -> Result<()> {

@@ -95,7 +95,9 @@ fn shown_xattrs(meta: &Meta) -> BTreeMap<String, String> {
 }
 
 fn observe_part(machine: Machine<'_>, id: &ResourceId, name: &str, hint: &State) -> Result<State> {
-    let Some(bytes) = machine.host.root.read(id.path())? else { return Ok(State::Absent) };
+    let root = &machine.host.root;
+    let path = root.behind(id.path())?;
+    let Some(bytes) = root.read(&path)? else { return Ok(State::Absent) };
     let found =
         part::read(&bytes, name).map_err(|source| Error::Part { path: id.path().to_path_buf(), source })?;
     let secret = hint.content().is_some_and(|content| content.secret);
@@ -103,7 +105,7 @@ fn observe_part(machine: Machine<'_>, id: &ResourceId, name: &str, hint: &State)
         Some(bytes) => Some(machine.vault.describe(&bytes, secret)?),
         None => None,
     };
-    let mode = machine.host.root.node(id.path())?.map_or(0, |node| node.meta.mode);
+    let mode = root.node(&path)?.map_or(0, |node| node.meta.mode);
     Ok(State::Part(PartState { content, mode }))
 }
 

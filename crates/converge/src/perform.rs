@@ -1,6 +1,7 @@
 //! Does one op. It looks first: as wanted → nothing; as planned → do it; anything else → a conflict.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use provision_host::hostname::Hostname;
@@ -145,7 +146,7 @@ fn put(machine: Machine<'_>, id: &ResourceId, to: &State) -> Result<()> {
         (None, State::File(file)) => put_file(machine, id, file),
         (None, State::Directory(directory)) => put_directory(machine, id, directory),
         (None, State::Symlink(link)) => put_symlink(machine, id, link),
-        (None, State::Absent) => remove(machine, id),
+        (None, State::Absent) => remove(machine, id.path()),
         (None, other) => Err(Error::Conflict {
             id: id.clone(),
             expected: "a file, directory or link".into(),
@@ -158,13 +159,13 @@ fn put_file(machine: Machine<'_>, id: &ResourceId, file: &FileState) -> Result<(
     let bytes = machine.vault.find(&file.content)?;
     let meta = meta(machine, file.mode, &file.owner, &file.group, file.xattrs.as_ref())?;
     machine.host.root.write(id.path(), &bytes, &meta)?;
-    label(machine, id, file.xattrs.is_none())
+    label(machine, id.path(), file.xattrs.is_none())
 }
 
 fn put_directory(machine: Machine<'_>, id: &ResourceId, directory: &DirectoryState) -> Result<()> {
     let meta = meta(machine, directory.mode, &directory.owner, &directory.group, directory.xattrs.as_ref())?;
     machine.host.root.make_dir(id.path(), &meta)?;
-    label(machine, id, directory.xattrs.is_none())
+    label(machine, id.path(), directory.xattrs.is_none())
 }
 
 fn put_symlink(machine: Machine<'_>, id: &ResourceId, link: &SymlinkState) -> Result<()> {
@@ -173,8 +174,8 @@ fn put_symlink(machine: Machine<'_>, id: &ResourceId, link: &SymlinkState) -> Re
 }
 
 /// Removes a file or link, or a directory that nobody else has put anything into.
-fn remove(machine: Machine<'_>, id: &ResourceId) -> Result<()> {
-    match machine.host.root.remove(id.path()) {
+fn remove(machine: Machine<'_>, path: &Path) -> Result<()> {
+    match machine.host.root.remove(path) {
         Ok(_) | Err(HostError::NotEmpty { .. }) => Ok(()),
         Err(error) => Err(error.into()),
     }
@@ -183,8 +184,10 @@ fn remove(machine: Machine<'_>, id: &ResourceId) -> Result<()> {
 fn put_part(machine: Machine<'_>, id: &ResourceId, name: &str, to: Option<&PartState>) -> Result<()> {
     let root = &machine.host.root;
     let failed = |source| Error::Part { path: id.path().to_path_buf(), source };
-    let before = root.read(id.path())?;
-    let meta = match root.node(id.path())? {
+    // A link stays one: it is somebody's decision where the file lies, and its own mode says nothing.
+    let path = &root.behind(id.path())?;
+    let before = root.read(path)?;
+    let meta = match root.node(path)? {
         Some(node) => node.meta,
         None => Meta::own(to.map_or(0o600, |state| state.mode)),
     };
@@ -196,16 +199,16 @@ fn put_part(machine: Machine<'_>, id: &ResourceId, name: &str, to: Option<&PartS
         part::write(before.as_deref().unwrap_or_default(), name, content.as_deref().map(Vec::as_slice))
             .map_err(failed)?;
     if to.is_none() && part::is_empty(&bytes, name) {
-        return remove(machine, id);
+        return remove(machine, path);
     }
-    root.write(id.path(), &bytes, &meta)?;
-    label(machine, id, before.is_none())
+    root.write(path, &bytes, &meta)?;
+    label(machine, path, before.is_none())
 }
 
 /// Gives a new file the label that the system's policy has for its place.
-fn label(machine: Machine<'_>, id: &ResourceId, by_policy: bool) -> Result<()> {
+fn label(machine: Machine<'_>, path: &Path, by_policy: bool) -> Result<()> {
     if by_policy && machine.host.root.is_live() {
-        selinux::restorecon(machine.host, &[id.path()])?;
+        selinux::restorecon(machine.host, &[path])?;
     }
     Ok(())
 }

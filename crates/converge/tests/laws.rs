@@ -170,6 +170,21 @@ fn resource(state: State) -> Resource {
     Resource { section: "host".into(), order: 0, state, pokes: [].into() }
 }
 
+#[test]
+fn a_link_to_a_shared_file_stays_one_and_so_does_the_file_s_mode() {
+    let bench = Bench::new(&[(4, "127.0.0.1 localhost\n".into(), 0o640)]);
+    let etc = bench.directory.path().join("etc");
+    std::fs::rename(etc.join("hosts"), etc.join("real")).unwrap();
+    std::os::unix::fs::symlink("../etc/real", etc.join("hosts")).unwrap();
+    let before = bench.tree();
+    bench.apply(&bench.desired(&[Declared::Part { name: 0, text: "a\n".into() }]));
+    assert!(etc.join("hosts").is_symlink());
+    assert!(std::fs::read_to_string(etc.join("real")).unwrap().contains("# BEGIN"));
+    assert_eq!(etc.join("real").metadata().unwrap().mode() & 0o777, 0o640);
+    bench.apply(&Desired::default());
+    assert_eq!(bench.tree(), before);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
 

@@ -18,6 +18,9 @@ use rustix::io::Errno;
 use crate::node::{Meta, Node, NodeKind, Space};
 use crate::{Error, Result};
 
+/// As many links as the kernel follows (path_resolution(7)).
+const LINKS: usize = 40;
+
 /// A directory treated as `/`. Paths given to it are absolute, as the host itself sees them.
 #[derive(Debug)]
 pub struct Root {
@@ -107,6 +110,29 @@ impl Root {
             Some(Node { kind: NodeKind::Symlink { target }, .. }) => Ok(Some(target)),
             _ => Ok(None),
         }
+    }
+
+    /// The path that a symbolic link at `path` leads to in the end, whether or not anything is there; `path` itself when
+    /// it is no link.
+    pub fn behind(&self, path: &Path) -> Result<PathBuf> {
+        let fail = |e: Errno| Error::file("follow the link", path, e);
+        let mut file = path.to_path_buf();
+        for _ in 0..LINKS {
+            let Some(target) = self.link_target(&file)? else { return Ok(file) };
+            let folder = file.parent().unwrap_or(Path::new("/"));
+            // Its real path: `..` in the target leads up from there.
+            let fd = self.resolve(folder, OFlags::PATH, Mode::empty()).map_err(fail)?;
+            let from = self.path_of(&fd).unwrap_or_else(|| folder.to_path_buf());
+            file = PathBuf::from("/");
+            for part in from.join(target).components() {
+                match part {
+                    Component::Normal(name) => file.push(name),
+                    Component::ParentDir => drop(file.pop()),
+                    _ => {}
+                }
+            }
+        }
+        Err(fail(Errno::LOOP))
     }
 
     /// Room on the file system that holds `path`, or its nearest ancestor that exists.

@@ -82,6 +82,24 @@ fn links_never_lead_out_of_the_root() {
 }
 
 #[test]
+fn the_file_behind_links_is_found_inside_the_root() {
+    let (_directory, root) = root();
+    root.write(Path::new("/etc/real"), b"", &Meta::own(0o644)).unwrap();
+    let links = [("/var/one", "../etc/real"), ("/var/two", "/var/one"), ("/up", "../../../../etc/real")];
+    for (link, target) in links {
+        root.symlink(Path::new(link), target, &Meta::own(0o777)).unwrap();
+        assert_eq!(root.behind(Path::new(link)).unwrap(), Path::new("/etc/real"), "{link}");
+    }
+    for path in ["/etc/real", "/nothing"] {
+        assert_eq!(root.behind(Path::new(path)).unwrap(), Path::new(path));
+    }
+    root.symlink(Path::new("/var/dead"), "lib/nothing", &Meta::own(0o777)).unwrap();
+    assert_eq!(root.behind(Path::new("/var/dead")).unwrap(), Path::new("/var/lib/nothing"));
+    root.symlink(Path::new("/var/loop"), "loop", &Meta::own(0o777)).unwrap();
+    assert!(root.behind(Path::new("/var/loop")).unwrap_err().to_string().contains("/var/loop"));
+}
+
+#[test]
 fn directories_links_and_removal() {
     let (_directory, root) = root();
     let path = Path::new("/etc/app.d");

@@ -16,9 +16,6 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out::{self, BAD, CAREFUL, FAINT, GOOD, paint};
 
-/// As many links as the kernel follows (path_resolution(7)).
-const LINKS: usize = 40;
-
 /// What can be done with credentials.
 #[derive(Debug, Subcommand)]
 pub enum PullSecretCommand {
@@ -115,19 +112,9 @@ fn need(here: &Root, path: &Path) -> Result<AuthFile, Failure> {
     load(here, path)?.ok_or_else(missing)
 }
 
-/// The file behind symbolic links: a link stays one, and what it points to is edited.
-fn behind(here: &Root, path: &Path) -> Result<PathBuf, Failure> {
-    let mut file = path.to_path_buf();
-    for _ in 0..LINKS {
-        let Some(target) = here.link_target(&file)? else { return Ok(file) };
-        file = file.parent().unwrap_or(Path::new("/")).join(target);
-    }
-    Err(Failure::new(Exit::Failed, format!("{}: too many symbolic links", path.display())))
-}
-
-/// Replaces the file whole, readable by its owner only.
+/// Replaces the file whole, readable by its owner only. A link stays one, and what it points to is edited.
 fn save(here: &Root, path: &Path, file: &AuthFile) -> Result<(), Failure> {
-    let path = &behind(here, path)?;
+    let path = &here.behind(path)?;
     let meta = match here.node(path)? {
         Some(node) => Meta { mode: 0o600, ..node.meta },
         None => Meta::own(0o600),

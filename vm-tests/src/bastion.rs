@@ -62,10 +62,10 @@ impl Bastion {
     /// Nothing is there yet.
     pub fn is_bare(&mut self) -> Result<()> {
         self.stage.act("A bare host", |stage| {
-            stage.run(". /etc/os-release; echo $PRETTY_NAME; command -v podman || echo 'no podman'", 0)?;
+            stage.run(". /etc/os-release; echo $PRETTY_NAME; podman --version || true", 0)?;
             let hosts = stage.run("getent hosts registry.example.test || echo 'no such host'", 0)?;
             ensure!(hosts.contains("no such host"), "the registry's name resolves already: {hosts}");
-            Ok("the host is bare: no podman, no registry, no name for it".into())
+            Ok("the host is bare: no registry, and no name for it".into())
         })
     }
 

@@ -37,12 +37,12 @@ impl Suite {
         }
     }
 
-    /// What podman needs of the repository, beyond its hard dependencies.
-    fn offered(self) -> &'static [&'static str] {
+    /// podman, with what it needs to give a container a network.
+    pub fn podman(self) -> &'static [&'static str] {
         match self {
             Self::Bullseye => &["podman", "crun"],
-            Self::Bookworm => &["podman", "crun", "netavark", "aardvark-dns", "iptables", "jq", "tree"],
-            Self::Trixie => &["podman", "crun", "netavark", "aardvark-dns", "nftables", "jq", "tree"],
+            Self::Bookworm => &["podman", "crun", "netavark", "iptables"],
+            Self::Trixie => &["podman", "crun", "netavark", "nftables"],
         }
     }
 
@@ -100,7 +100,7 @@ pub struct Image {
 pub fn image(suite: Suite) -> Result<Image> {
     let mirror = mirror()?;
     let recipe =
-        format!("{RECIPE} {suite:?} {INSTALLED:?} {:?} {:?} {DISK_MIB}", suite.installed(), suite.offered());
+        format!("{RECIPE} {suite:?} {INSTALLED:?} {:?} {:?} {DISK_MIB}", suite.installed(), suite.podman());
     let key = short_hash(&recipe);
     let place = target().join("images").join(format!("{}-{key}", suite.name()));
     if !place.join("disk.raw").exists() {
@@ -155,7 +155,7 @@ fn repository(suite: Suite, rootfs: &Path) -> Result<()> {
     chroot(rootfs, &["apt-get", "update"])?;
     let mut words = vec!["apt-get", "install", "--yes", "--download-only", "--no-install-recommends"];
     // What is installed already is offered as well, so that removing and installing again works offline.
-    words.extend(suite.offered());
+    words.extend(suite.podman());
     words.push("linux-image-cloud-amd64");
     chroot(rootfs, &words)?;
     for entry in fs::read_dir(rootfs.join("var/cache/apt/archives"))? {

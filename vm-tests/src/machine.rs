@@ -41,6 +41,24 @@ pub struct Machine {
     failed: bool,
 }
 
+/// What was done to a guest before its snapshot was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flavour {
+    /// Nothing.
+    Bare,
+    /// podman was installed.
+    Podman,
+}
+
+impl Flavour {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bare => "bare",
+            Self::Podman => "podman",
+        }
+    }
+}
+
 /// What a snapshot is made of.
 struct Snapshot {
     memory: PathBuf,
@@ -49,10 +67,19 @@ struct Snapshot {
 }
 
 impl Machine {
-    /// A guest as it was right after its first boot. `name` names the folder of its evidence.
+    /// A bare guest as it was right after its first boot. `name` names the folder of its evidence.
     pub fn fresh(suite: Suite, name: &str) -> Result<Self> {
+        Self::of(suite, Flavour::Bare, name)
+    }
+
+    /// A guest on which somebody had installed podman before; installing it takes a minute and a half under emulation.
+    pub fn with_podman(suite: Suite, name: &str) -> Result<Self> {
+        Self::of(suite, Flavour::Podman, name)
+    }
+
+    fn of(suite: Suite, flavour: Flavour, name: &str) -> Result<Self> {
         let image = image(suite)?;
-        let snapshot = snapshot(&image)?;
+        let snapshot = snapshot(&image, flavour)?;
         Self::restore(&image, &snapshot, name).or_else(|first| {
             // QEMU's emulation aborts once in a while (an assertion in its TLB); the second try is the last.
             Self::restore(&image, &snapshot, name)
@@ -200,24 +227,26 @@ pub fn qemu_version() -> String {
 }
 
 /// The snapshot of an image: made by booting it once.
-fn snapshot(image: &Image) -> Result<Snapshot> {
+fn snapshot(image: &Image, flavour: Flavour) -> Result<Snapshot> {
     let recipe = format!("{} {MEMORY_MIB} {CARRIER_MIB} {} 1", image.key, qemu_version());
     let key = short_hash(&recipe);
-    let place = target().join("snapshots").join(format!("{}-{key}", image.suite.name()));
+    let name = format!("{}-{}-{key}", image.suite.name(), flavour.name());
+    let place = target().join("snapshots").join(&name);
     fs::create_dir_all(&place)?;
     let lock = fs::File::create(place.join("lock"))?;
     lock.lock()?;
-    // Memory in memory; without it the first restore would read a gigabyte from disk.
-    let memory = PathBuf::from(format!("/dev/shm/provision-{}-{key}.ram", image.suite.name()));
+    // Memory in memory; without it the first restore would read a gigabyte from disk. Each clone has its own.
+    let clone = short_hash(&place.to_string_lossy());
+    let memory = PathBuf::from(format!("/dev/shm/provision-{name}-{clone}.ram"));
     let snapshot = Snapshot { memory, disk: place.join("disk.qcow2"), state: place.join("state") };
     if !(snapshot.state.exists() && snapshot.memory.exists()) {
-        take(image, &snapshot).with_context(|| format!("the first boot of {}", image.suite.name()))?;
+        take(image, flavour, &snapshot).with_context(|| format!("the first boot of {name}"))?;
     }
     Ok(snapshot)
 }
 
 /// Boots, waits until nothing happens any more, and keeps memory and state.
-fn take(image: &Image, snapshot: &Snapshot) -> Result<()> {
+fn take(image: &Image, flavour: Flavour, snapshot: &Snapshot) -> Result<()> {
     for file in [&snapshot.memory, &snapshot.disk, &snapshot.state] {
         if file.exists() {
             fs::remove_file(file)?;
@@ -225,9 +254,13 @@ fn take(image: &Image, snapshot: &Snapshot) -> Result<()> {
     }
     overlay(&image.disk, "raw", &snapshot.disk)?;
     let directory = tempfile::Builder::new().prefix("provision-vm-").tempdir()?;
-    let name = format!("boot-{}", image.suite.name());
+    let name = format!("boot-{}-{}", image.suite.name(), flavour.name());
     let mut machine = Machine::start(image, directory, &snapshot.disk, &snapshot.memory, true, &name)?;
     machine.agent = Some(Channel::agent(&machine.directory.path().join("agent"), BOOT)?);
+    if flavour == Flavour::Podman {
+        let packages = image.suite.podman().join(" ");
+        machine.run(&format!("DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet {packages}"))?;
+    }
     machine.run(
         "systemctl is-system-running --wait >/dev/null; systemctl --failed --no-legend; sync; sleep 2",
     )?;

@@ -97,6 +97,9 @@ fn prepare_guests() -> Result<()> {
         image(suite)?;
         Machine::fresh(suite, "first-boot")?;
     }
+    for suite in [Suite::Trixie, Suite::Bookworm] {
+        Machine::with_podman(suite, "first-boot")?;
+    }
     Ok(())
 }
 

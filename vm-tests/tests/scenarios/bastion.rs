@@ -4,8 +4,7 @@ use vm_tests::bastion::Bastion;
 use vm_tests::image::Suite;
 use vm_tests::machine::Machine;
 
-fn play(suite: Suite, profile: &'static str, name: &str) {
-    let machine = Machine::fresh(suite, name).unwrap();
+fn play(machine: Machine, profile: &'static str) {
     let mut bastion = Bastion::new(machine, profile).unwrap();
     let played = bastion.play();
     assert!(bastion.stage.table());
@@ -14,20 +13,23 @@ fn play(suite: Suite, profile: &'static str, name: &str) {
 
 #[test]
 fn debian_13_with_the_embedded_registry() {
-    play(Suite::Trixie, "bastion.toml", "bastion-debian-13");
+    play(Machine::fresh(Suite::Trixie, "bastion-debian-13").unwrap(), "bastion.toml");
 }
 
 #[test]
 fn debian_12_with_the_embedded_registry() {
-    play(Suite::Bookworm, "bastion.toml", "bastion-debian-12");
+    play(Machine::fresh(Suite::Bookworm, "bastion-debian-12").unwrap(), "bastion.toml");
 }
 
+/// podman was there before: it stays when all the rest goes.
 #[test]
 fn debian_13_with_distribution() {
-    play(Suite::Trixie, "bastion-distribution.toml", "distribution-debian-13");
+    let machine = Machine::with_podman(Suite::Trixie, "distribution-debian-13").unwrap();
+    play(machine, "bastion-distribution.toml");
 }
 
 #[test]
 fn debian_12_with_distribution() {
-    play(Suite::Bookworm, "bastion-distribution.toml", "distribution-debian-12");
+    let machine = Machine::with_podman(Suite::Bookworm, "distribution-debian-12").unwrap();
+    play(machine, "bastion-distribution.toml");
 }

@@ -9,7 +9,7 @@ use vm_tests::machine::Machine;
 
 #[test]
 fn generations_go_forth_and_back() {
-    let mut machine = Machine::fresh(Suite::Trixie, "rolled-back").unwrap();
+    let mut machine = Machine::with_podman(Suite::Trixie, "rolled-back").unwrap();
     let directory = tempfile::tempdir().unwrap();
     binary::lay_out(directory.path()).unwrap();
     machine.push(directory.path(), "/").unwrap();

@@ -19,7 +19,7 @@ use crate::generation::{Outcome, Records, Report};
 use crate::health;
 use crate::journal::{Journal, Record};
 use crate::machine::Machine;
-use crate::observe::{Expected, observe};
+use crate::observe::{Expected, Hint, observe};
 use crate::op::Op;
 use crate::part;
 use crate::perform::perform;
@@ -132,7 +132,11 @@ impl<'a> Engine<'a> {
     }
 
     fn plan_from(&self, desired: &Desired, recorded: &Resources, baseline: &Baseline) -> Result<Plan> {
-        let hint = |id| desired.resources.get(id).or_else(|| recorded.get(id)).map(|r| &r.state);
+        let hint = |id| {
+            let recorded = recorded.get(id).map(|resource| &resource.state);
+            let wanted = desired.resources.get(id).map(|resource| &resource.state);
+            Some(Hint { state: wanted.or(recorded)?, recorded })
+        };
         let expected: Expected<'_> =
             subjects(desired, recorded).into_iter().filter_map(|id| Some((id, hint(id)?))).collect();
         let observed: Observed = observe(self.machine, &expected)?;
@@ -256,7 +260,7 @@ impl<'a> Engine<'a> {
         let Op::Put { id, from, .. } = &step.op else { return Ok(()) };
         let bytes = self.save_bytes(id, from)?;
         if let (Some(bytes), Why::Drift) = (bytes, step.why) {
-            self.records.keep_drifted(number, id.path(), &bytes)?;
+            self.records.keep_drifted(number, id, &bytes)?;
         }
         Ok(())
     }

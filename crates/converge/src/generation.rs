@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::desired::Desired;
 use crate::error::{Error, Result};
 use crate::plan::{Baseline, Plan};
+use crate::resource::ResourceId;
 use crate::vault::make_directories;
 
 /// What an apply left behind, as `report.json` has it.
@@ -125,12 +126,19 @@ impl<'a> Records<'a> {
         Ok(self.root.symlink(&self.directory.join("current"), &target, &Meta::own(0o777))?)
     }
 
-    /// Keeps bytes that somebody else put in place of ours.
-    pub(crate) fn keep_drifted(&self, generation: u64, path: &Path, bytes: &[u8]) -> Result<()> {
+    /// Keeps bytes that somebody else put in place of ours, each under a name of its own.
+    pub(crate) fn keep_drifted(&self, generation: u64, id: &ResourceId, bytes: &[u8]) -> Result<()> {
         let place = self.directory.join("lost+found");
         make_directories(self.root, &place)?;
-        let name = path.to_string_lossy().trim_start_matches('/').replace('/', "-");
-        Ok(self.root.write(&place.join(format!("{generation:04}-{name}")), bytes, &Meta::own(0o600))?)
+        let name = id.name().trim_start_matches('/').replace(['/', '#'], "-");
+        let mut path = place.join(format!("{generation:04}-{name}"));
+        let mut more = 1;
+        // `/a/b-c` and `/a-b/c` would share a name.
+        while self.root.node(&path)?.is_some() {
+            more += 1;
+            path = place.join(format!("{generation:04}-{name}-{more}"));
+        }
+        Ok(self.root.write(&path, bytes, &Meta::own(0o600))?)
     }
 
     fn place(&self, number: u64) -> PathBuf {

@@ -6,7 +6,7 @@ use provision_host::hostname::Hostname;
 use provision_host::{Error as HostError, Meta, NodeKind, hostname, packages, systemd};
 
 use crate::accounts::Accounts;
-use crate::desired::hex;
+use crate::desired::{hex, plain_fingerprint};
 use crate::error::{Error, Result};
 use crate::machine::Machine;
 use crate::part;
@@ -17,8 +17,17 @@ use crate::state::{
     SymlinkState, UnitState,
 };
 
-/// What is known of a resource before it is looked at: the states it is or was wanted in.
-pub(crate) type Expected<'a> = BTreeMap<&'a ResourceId, &'a State>;
+/// What is known of a resource before it is looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct Hint<'a> {
+    /// The state it is wanted in, or else was recorded in.
+    pub(crate) state: &'a State,
+    /// The state it was recorded in, if it was.
+    pub(crate) recorded: Option<&'a State>,
+}
+
+/// What is known of each resource.
+pub(crate) type Expected<'a> = BTreeMap<&'a ResourceId, Hint<'a>>;
 
 /// Observes all these resources. What cannot be read comes back as [`State::Unknown`], with the reason.
 pub(crate) fn observe(machine: Machine<'_>, expected: &Expected<'_>) -> Result<Observed> {
@@ -26,14 +35,14 @@ pub(crate) fn observe(machine: Machine<'_>, expected: &Expected<'_>) -> Result<O
     let names: BTreeSet<String> =
         expected.keys().filter(|id| id.kind() == Kind::Package).map(|id| id.name().to_owned()).collect();
     let packages = installed(machine, &names);
-    let one = |(id, hint): (&&ResourceId, &&State)| {
+    let one = |(id, hint): (&&ResourceId, &Hint<'_>)| {
         let state = match id.kind() {
             Kind::File => file(machine, &accounts, id, hint),
             Kind::Package => package(&packages, id.name()),
             Kind::Unit => unit(machine, id.name()),
             Kind::Image => image(machine, id.name()),
             Kind::Setting => setting(machine, id.name()),
-            Kind::Content => crate::content::observe(machine, hint),
+            Kind::Content => crate::content::observe(machine, hint.state),
         };
         let state = state.unwrap_or_else(|error| State::Unknown { reason: reason(&error) });
         ((*id).clone(), state)
@@ -43,6 +52,7 @@ pub(crate) fn observe(machine: Machine<'_>, expected: &Expected<'_>) -> Result<O
 
 /// Observes one resource again, just before it is changed.
 pub(crate) fn observe_one(machine: Machine<'_>, id: &ResourceId, hint: &State) -> Result<State> {
+    let hint = Hint { state: hint, recorded: None };
     let observed = observe(machine, &[(id, hint)].into())?;
     observed
         .into_values()
@@ -62,20 +72,19 @@ fn reason(error: &Error) -> String {
     text
 }
 
-fn file(machine: Machine<'_>, accounts: &Accounts, id: &ResourceId, hint: &State) -> Result<State> {
+fn file(machine: Machine<'_>, accounts: &Accounts, id: &ResourceId, hint: &Hint<'_>) -> Result<State> {
     if let Some(part) = id.file_part() {
-        return observe_part(machine, id, part, hint);
+        return observe_part(machine, id, part, hint.state);
     }
     let root = &machine.host.root;
     let Some(node) = root.node(id.path())? else { return Ok(State::Absent) };
     let (owner, group) = (accounts.user(node.meta.uid), accounts.group(node.meta.gid));
-    let parent = matches!(hint, State::Directory(DirectoryState { parent: true, .. }));
+    let parent = matches!(hint.state, State::Directory(DirectoryState { parent: true, .. }));
     let xattrs = Some(shown_xattrs(&node.meta));
     Ok(match node.kind {
         NodeKind::File { .. } => {
             let bytes = root.read(id.path())?.unwrap_or_default();
-            let secret = hint.content().map_or(node.meta.mode & 0o004 == 0, |content| content.secret);
-            let content = machine.vault.describe(&bytes, secret)?;
+            let content = machine.vault.describe(&bytes, is_secret(&bytes, node.meta.mode, hint))?;
             State::File(FileState { content, mode: node.meta.mode, owner, group, xattrs })
         }
         NodeKind::Directory => {
@@ -88,6 +97,15 @@ fn file(machine: Machine<'_>, accounts: &Accounts, id: &ResourceId, hint: &State
         NodeKind::Symlink { target } => State::Symlink(SymlinkState { target, owner, group }),
         NodeKind::Other => State::Foreign { what: "a device, pipe or socket".into() },
     })
+}
+
+/// Whether nothing may be told of a file's bytes. What not everybody may read, and what neither we nor the profile
+/// know, may be a secret that nobody declared: even its plain digest would give a weak one away.
+fn is_secret(bytes: &[u8], mode: u32, hint: &Hint<'_>) -> bool {
+    let mut known = [Some(hint.state), hint.recorded].into_iter().flatten().filter_map(State::content);
+    let declared = hint.state.content().is_some_and(|content| content.secret);
+    let is = plain_fingerprint(bytes);
+    declared || (mode & 0o004 == 0 && !known.any(|content| content.fingerprint.as_ref() == Some(&is)))
 }
 
 fn shown_xattrs(meta: &Meta) -> BTreeMap<String, String> {

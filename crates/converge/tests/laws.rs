@@ -185,6 +185,48 @@ fn a_link_to_a_shared_file_stays_one_and_so_does_the_file_s_mode() {
     assert_eq!(bench.tree(), before);
 }
 
+#[test]
+fn nothing_is_told_of_a_private_file_in_the_way() {
+    let bench = Bench::new(&[(0, "1234\n".into(), 0o600)]);
+    let before = bench.tree();
+    let desired = bench.desired(&[Declared::File { name: 0, text: "a".into(), mode: 0o600 }]);
+    let vault = Vault::new(&bench.host.root, STATE);
+    let plan = Engine::new(&bench.host, Family::Debian, &vault).plan(&desired).unwrap();
+    bench.apply(&desired);
+    let mut tree = BTreeMap::new();
+    bench.walk(&bench.directory.path().join("var"), &mut tree);
+    let digest = provision_converge::desired::plain_fingerprint(b"1234\n");
+    let told = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(&digest[7..]);
+    assert!(!told(serde_json::to_string(&plan).unwrap().as_bytes()));
+    for (path, (_, bytes)) in tree {
+        assert!(!told(&bytes) && !path.to_string_lossy().contains(&digest[7..]), "{}", path.display());
+        assert!(bytes != b"1234\n" || path.starts_with("var/lib/provision/secrets"), "{}", path.display());
+    }
+    // What the profile itself says is no secret: it is compared, and changed, as any other.
+    assert!(bench.plan_is_empty(&desired));
+    bench.apply(&bench.desired(&[Declared::File { name: 0, text: "b".into(), mode: 0o600 }]));
+    bench.apply(&Desired::default());
+    assert_eq!(bench.tree(), before);
+}
+
+#[test]
+fn what_drifts_in_one_file_is_kept_apart() {
+    let bench = Bench::new(&[]);
+    let mut desired = bench.desired(&[Declared::Part { name: 0, text: "ours\n".into() }]);
+    let content = Some(desired.literal(*b"ours\n"));
+    let state = State::Part(PartState { content, mode: 0o644 });
+    desired.insert(ResourceId::part(PARTS[0], "other"), resource(state));
+    bench.apply(&desired);
+    let block = |part: &str, text: &str| format!("# BEGIN {part}\n{text}\n# END {part}\n");
+    let drifted = block("provision", "one") + &block("other", "two");
+    std::fs::write(bench.directory.path().join("etc/hosts"), drifted).unwrap();
+    bench.apply(&desired);
+    let mut kept = BTreeMap::new();
+    bench.walk(&bench.directory.path().join("var/lib/provision/lost+found"), &mut kept);
+    let kept: Vec<_> = kept.values().map(|(_, bytes)| bytes.as_slice()).collect();
+    assert_eq!(kept, [b"two\n", b"one\n"]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
 

@@ -4,6 +4,7 @@
 
 mod bastion;
 mod cut_off;
+mod mirrored;
 mod podman_host;
 mod rolled_back;
 mod too_old;

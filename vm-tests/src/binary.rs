@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use crate::machine::Machine;
 use crate::run::{cargo, top};
 
 /// The target whose C library can be linked statically with the one toolchain at hand.
@@ -31,7 +32,14 @@ pub fn build() -> Result<PathBuf> {
     Ok(target.join(TARGET).join("guest/provision"))
 }
 
-/// What a guest gets: the binary and the profiles, laid out below `directory`.
+/// Puts the binary and the profiles into a guest.
+pub fn equip(machine: &mut Machine) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    lay_out(directory.path())?;
+    machine.push(directory.path(), "/")
+}
+
+/// The binary and the profiles, below `directory` as a guest has them.
 pub fn lay_out(directory: &Path) -> Result<()> {
     let (bin, profiles) = (directory.join("usr/local/bin"), directory.join("root/profiles"));
     std::fs::create_dir_all(&bin)?;

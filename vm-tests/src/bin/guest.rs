@@ -13,10 +13,8 @@ fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let name = arguments.next().context("which suite? trixie, bookworm or bullseye")?;
     let suite = Suite::ALL.into_iter().find(|suite| suite.name() == name).context("no such suite")?;
-    let directory = tempfile::tempdir()?;
-    binary::lay_out(directory.path())?;
     let mut machine = Machine::fresh(suite, "guest")?;
-    machine.push(directory.path(), "/")?;
+    binary::equip(&mut machine)?;
     let mut stage = Stage::new(machine);
     for command in arguments {
         stage.show(&command)?;

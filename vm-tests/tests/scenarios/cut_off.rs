@@ -19,9 +19,7 @@ fn cut_off(stage: &mut Stage, step: &str, signal: &str) -> String {
 #[test]
 fn an_apply_that_is_cut_off_leaves_nothing_behind() {
     let mut machine = Machine::with_podman(Suite::Trixie, "cut-off").unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    binary::lay_out(directory.path()).unwrap();
-    machine.push(directory.path(), "/").unwrap();
+    binary::equip(&mut machine).unwrap();
     let before = manifest(&mut machine).unwrap();
     let mut stage = Stage::new(machine);
     // Ctrl-C: the step under way ends, then everything is taken back.

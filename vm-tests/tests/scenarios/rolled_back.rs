@@ -10,9 +10,7 @@ use vm_tests::machine::Machine;
 #[test]
 fn generations_go_forth_and_back() {
     let mut machine = Machine::with_podman(Suite::Trixie, "rolled-back").unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    binary::lay_out(directory.path()).unwrap();
-    machine.push(directory.path(), "/").unwrap();
+    binary::equip(&mut machine).unwrap();
     let mut stage = Stage::new(machine);
     stage.run("provision apply profiles/podman-host.toml", 0).unwrap();
     let first = manifest(&mut stage.machine).unwrap();

@@ -9,9 +9,7 @@ use vm_tests::machine::Machine;
 #[test]
 fn debian_11_is_refused_and_stays_as_it_was() {
     let mut machine = Machine::fresh(Suite::Bullseye, "too-old-debian-11").unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    binary::lay_out(directory.path()).unwrap();
-    machine.push(directory.path(), "/").unwrap();
+    binary::equip(&mut machine).unwrap();
     let before = manifest(&mut machine).unwrap();
     let mut stage = Stage::new(machine);
     let said = stage.run("provision check profiles/bastion.toml", 3).unwrap();

@@ -8,9 +8,7 @@ use vm_tests::machine::Machine;
 #[test]
 fn a_user_with_sudo_provisions_and_one_without_is_told() {
     let mut machine = Machine::with_podman(Suite::Bookworm, "user").unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    binary::lay_out(directory.path()).unwrap();
-    machine.push(directory.path(), "/").unwrap();
+    binary::equip(&mut machine).unwrap();
     let mut stage = Stage::new(machine);
     stage
         .run(

@@ -115,10 +115,7 @@ impl<'a> Engine<'a> {
 
     /// What the generation in force recorded; empty before the first one.
     pub fn recorded(&self) -> Result<Desired> {
-        match self.records.current()? {
-            Some(number) => self.records.desired(number),
-            None => Ok(Desired::default()),
-        }
+        self.records.recorded(self.is_cut_off()?)
     }
 
     /// The plan from the host as it is now towards a desired state; changes nothing.
@@ -349,7 +346,7 @@ impl<'a> Engine<'a> {
         self.note_cut_off_packages()?;
         let before = self.recorded()?;
         let mut attempted = before.resources.clone();
-        let (wanted, baseline) = (self.records.desired(number)?.resources, self.records.baseline()?);
+        let (wanted, baseline) = (self.attempted(number)?.resources, self.records.baseline()?);
         // What has no baseline is back already, by an undo that was itself cut off: what is there now is what was there
         // before us, and taking it back once more would remove it.
         let ours = |id: &ResourceId| begun.contains(id) && baseline.states.contains_key(id);
@@ -362,9 +359,14 @@ impl<'a> Engine<'a> {
         self.forget_baseline(&before)
     }
 
+    /// What a run wanted that the journal tells of.
+    fn attempted(&self, number: u64) -> Result<Desired> {
+        self.records.named_by(self.journal.path(), number, self.records.desired(number))
+    }
+
     /// The resources that steps of a run were begun for. What others did to the rest meanwhile is not ours to undo.
     fn begun(&self, number: u64) -> Result<BTreeSet<ResourceId>> {
-        let steps = self.records.plan(number)?.steps;
+        let steps = self.records.named_by(self.journal.path(), number, self.records.plan(number))?.steps;
         let ids = |place: usize| steps.get(place.wrapping_sub(1)).map(|step| &step.ids).into_iter().flatten();
         let mut begun = BTreeSet::new();
         for record in self.journal.read()?.unwrap_or_default() {
@@ -394,7 +396,7 @@ impl<'a> Engine<'a> {
     /// Removes what a write that was cut off left beside the files of a generation and of the one before.
     fn sweep(&self, number: u64) -> Result<()> {
         let mut resources = self.recorded()?.resources;
-        resources.extend(self.records.desired(number)?.resources);
+        resources.extend(self.attempted(number)?.resources);
         let mut directories = BTreeSet::new();
         for id in resources.keys().filter(|id| id.kind() == Kind::File) {
             directories.extend(id.path().parent().map(Path::to_path_buf));

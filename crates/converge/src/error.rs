@@ -50,6 +50,22 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
+    /// provision's own records do not fit together: something else has been at them.
+    #[error("{}: {problem}", path.display())]
+    Records {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what was expected.
+        problem: String,
+    },
+    /// Bytes that were kept are not what they were.
+    #[error("{} is damaged: its bytes are not {fingerprint}", path.display())]
+    Corrupt {
+        /// Where they are kept.
+        path: PathBuf,
+        /// What they were.
+        fingerprint: String,
+    },
     /// Bytes that are needed are neither in the store nor in the vault.
     #[error("the bytes {what} are not in {}", store.display())]
     Lost {

@@ -64,11 +64,41 @@ impl<'a> Records<'a> {
 
     /// Number of the generation in force.
     pub fn current(&self) -> Result<Option<u64>> {
-        let node = self.root.node(&self.directory.join("current"))?;
-        Ok(node.and_then(|node| match node.kind {
-            NodeKind::Symlink { target } => target.rsplit('/').next()?.parse().ok(),
+        let path = self.directory.join("current");
+        let Some(node) = self.root.node(&path)? else { return Ok(None) };
+        let number = match &node.kind {
+            NodeKind::Symlink { target } => target.strip_prefix("generations/").and_then(|n| n.parse().ok()),
             _ => None,
-        }))
+        };
+        let problem = "expected a link to generations/NUMBER, found something else";
+        number.ok_or_else(|| Error::Records { path, problem: problem.to_owned() }).map(Some)
+    }
+
+    /// What the generation in force declared; empty before the first one.
+    ///
+    /// `under_way`: an apply is, or was cut off. Otherwise there is no baseline without a generation, and the other way
+    /// round; to take the host for untouched then would lose what was there before us.
+    pub(crate) fn recorded(&self, under_way: bool) -> Result<Desired> {
+        let path = self.directory.join("current");
+        match self.current()? {
+            Some(number) => self.named_by(&path, number, self.desired(number)),
+            None if under_way || self.baseline()?.states.is_empty() => Ok(Desired::default()),
+            None => {
+                let problem = "expected a link to the generation in force, found nothing".to_owned();
+                Err(Error::Records { path, problem })
+            }
+        }
+    }
+
+    /// What is asked for a generation that one of our own files names: a missing one is no mistake of a person.
+    pub(crate) fn named_by<T>(&self, path: &Path, number: u64, found: Result<T>) -> Result<T> {
+        found.map_err(|error| match error {
+            Error::NoGeneration { have, .. } => {
+                let problem = format!("it names generation {number}, which is not there (known: {have})");
+                Error::Records { path: path.to_path_buf(), problem }
+            }
+            other => other,
+        })
     }
 
     /// What generation `number` declared.
@@ -98,7 +128,15 @@ impl<'a> Records<'a> {
 
     /// The baseline.
     pub fn baseline(&self) -> Result<Baseline> {
-        Ok(self.read(&self.directory.join("baseline.json"))?.unwrap_or_default())
+        let path = self.directory.join("baseline.json");
+        match self.read(&path)? {
+            Some(baseline) => Ok(baseline),
+            None if self.current()?.is_none() => Ok(Baseline::default()),
+            None => {
+                let problem = "expected what was there before provision, found nothing".to_owned();
+                Err(Error::Records { path, problem })
+            }
+        }
     }
 
     /// Replaces the baseline.

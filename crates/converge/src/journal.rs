@@ -58,6 +58,11 @@ impl<'a> Journal<'a> {
         Self { root, path: directory.join("journal.ndjson") }
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Writes one record, and returns when it is on disk.
     pub(crate) fn append(&self, record: &Record) -> Result<()> {
         let damaged = |source| Error::Damaged { path: self.path.clone(), source };

@@ -73,37 +73,52 @@ fn write_auth(file: &[u8], part: &str, key: &str, content: Option<&[u8]>) -> Res
 }
 
 struct Block {
-    /// The whole block with its markers, and the newline that was put before it.
+    /// The whole block with its markers, and the line end that was put before it.
     outer: std::ops::Range<usize>,
     inner: std::ops::Range<usize>,
 }
 
+/// Ends the marker of a block that gave the line above it the end that it lacked.
+///
+/// Written down, because by the time the block goes somebody may have added lines below it, and those need that end.
+const LENT: &str = " (the line above had no end)";
+
 fn markers(part: &str) -> (String, String) {
-    (format!("# BEGIN {part}\n"), format!("# END {part}"))
+    (format!("# BEGIN {part}"), format!("# END {part}"))
 }
 
 fn find_block(file: &[u8], part: &str) -> Result<Option<Block>, PartError> {
     let (begin, end) = markers(part);
-    let Some(start) = find_line(file, begin.as_bytes(), 0) else { return Ok(None) };
-    let inner = start + begin.len();
-    let unclosed = || PartError::Unclosed { part: part.to_owned(), end: end.clone() };
-    let stop = find_line(file, end.as_bytes(), inner).ok_or_else(unclosed)?;
-    let after = stop + end.len();
-    let outer = match file.get(after) {
-        Some(b'\n') => start..after + 1,
-        // The file had no newline at its end: the block lent it one, and takes it back.
-        None if start > 0 => start - 1..after,
-        _ => start..after,
-    };
-    Ok(Some(Block { outer, inner: inner..stop }))
+    let lent = format!("{end}{LENT}");
+    let mut start = None;
+    for (line, text) in lines_of(file) {
+        match &start {
+            None if text == begin.as_bytes() => start = Some(line),
+            // What is between may be anybody's: the end of the first block is lost.
+            Some(_) if text == begin.as_bytes() => break,
+            Some(first) if text == end.as_bytes() || text == lent.as_bytes() => {
+                let last = line.end == file.len();
+                // Lines that somebody added below would run into the one above.
+                let takes_back = first.start > 0 && text == lent.as_bytes() && last;
+                let outer = first.start - usize::from(takes_back)..line.end;
+                return Ok(Some(Block { outer, inner: first.end..line.start }));
+            }
+            _ => {}
+        }
+    }
+    match start {
+        None => Ok(None),
+        Some(_) => Err(PartError::Unclosed { part: part.to_owned(), end }),
+    }
 }
 
-/// Where a line begins that starts with these bytes and, unless they end in a newline, ends after them.
-fn find_line(file: &[u8], line: &[u8], from: usize) -> Option<usize> {
-    (from..=file.len().checked_sub(line.len())?).find(|&at| {
-        (at == 0 || file[at - 1] == b'\n')
-            && file[at..].starts_with(line)
-            && (line.ends_with(b"\n") || matches!(file.get(at + line.len()), None | Some(b'\n')))
+/// Where each line is, with its end, and its text without it; an editor may have put `\r` there.
+fn lines_of(file: &[u8]) -> impl Iterator<Item = (std::ops::Range<usize>, &[u8])> {
+    let mut at = 0;
+    file.split_inclusive(|byte| *byte == b'\n').map(move |line| {
+        let range = at..at + line.len();
+        at = range.end;
+        (range, line.trim_ascii_end())
     })
 }
 
@@ -117,11 +132,10 @@ fn write_block(file: &[u8], part: &str, content: Option<&[u8]>) -> Result<Vec<u8
         (None, Some(content)) => {
             let (begin, end) = markers(part);
             let whole_lines = file.is_empty() || file.ends_with(b"\n");
-            out.extend_from_slice(if whole_lines { b"" } else { b"\n" });
-            out.extend_from_slice(begin.as_bytes());
+            let (before, lent) = if whole_lines { ("", "") } else { ("\n", LENT) };
+            out.extend_from_slice(format!("{before}{begin}\n").as_bytes());
             out.extend(lines(content));
-            out.extend_from_slice(end.as_bytes());
-            out.extend_from_slice(if whole_lines { b"\n" } else { b"" });
+            out.extend_from_slice(format!("{end}{lent}\n").as_bytes());
         }
     }
     Ok(out)
@@ -162,6 +176,33 @@ mod tests {
     fn a_block_without_its_end_is_an_error_not_a_guess() {
         let error = read(b"# BEGIN provision\nx\n", "provision").unwrap_err();
         assert!(error.to_string().contains("# END provision"), "{error}");
+    }
+
+    #[test]
+    fn lines_below_a_block_stay_lines_when_the_file_had_no_last_line_end() {
+        let hosts = b"127.0.0.1 localhost";
+        let mut with = write(hosts, "provision", Some(b"127.0.0.1 registry\n")).unwrap();
+        assert_eq!(write(&with, "provision", None).unwrap(), hosts, "as it was, to the byte");
+        // As `echo 10.0.0.1 somebody >> /etc/hosts` does.
+        with.extend_from_slice(b"10.0.0.1 somebody\n");
+        assert_eq!(read(&with, "provision").unwrap().unwrap(), b"127.0.0.1 registry\n");
+        let without = write(&with, "provision", None).unwrap();
+        assert_eq!(String::from_utf8_lossy(&without), "127.0.0.1 localhost\n10.0.0.1 somebody\n");
+    }
+
+    #[test]
+    fn a_block_is_found_after_an_editor_changed_the_line_ends() {
+        let with = write(b"a\n", "p", Some(b"x\n")).unwrap();
+        let windows = String::from_utf8(with).unwrap().replace('\n', "\r\n");
+        assert_eq!(read(windows.as_bytes(), "p").unwrap().unwrap(), b"x\r\n");
+        assert_eq!(write(windows.as_bytes(), "p", None).unwrap(), b"a\r\n");
+    }
+
+    #[test]
+    fn what_is_between_two_begins_is_not_ours() {
+        let file = b"# BEGIN p\nx\nsomebody's\n# BEGIN p\ny\n# END p\n";
+        assert!(read(file, "p").is_err());
+        assert!(write(file, "p", None).is_err());
     }
 
     #[test]

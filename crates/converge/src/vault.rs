@@ -44,8 +44,15 @@ impl<'a> Vault<'a> {
         &self.directory
     }
 
-    /// Makes the directories and the host's key, unless they are there.
+    /// Makes the directories and the host's key, unless they are there; closes them to others, should they be open.
     pub fn prepare(&self) -> Result<()> {
+        for own in [self.directory.clone(), self.directory.join("secrets")] {
+            if let Some(node) =
+                self.root.node(&own)?.filter(|node| node.is_dir() && node.meta.mode & 0o077 != 0)
+            {
+                self.root.set_meta(&own, &Meta { mode: 0o700, ..node.meta })?;
+            }
+        }
         make_directories(self.root, &self.directory.join("secrets").join(PRE_IMAGE))?;
         make_directories(self.root, &self.directory.join("store/sha256"))?;
         if self.host_key()?.is_none() {
@@ -109,7 +116,7 @@ impl<'a> Vault<'a> {
         self.prepare()?;
         let content = self.describe(bytes, secret)?;
         let path = self.place(&content);
-        if self.root.node(&path)?.is_none() {
+        if self.root.read(&path)?.as_deref() != Some(bytes) {
             if let Some(parent) = path.parent() {
                 make_directories(self.root, parent)?;
             }
@@ -123,7 +130,16 @@ impl<'a> Vault<'a> {
         let path = self.place(content);
         let what = || content.fingerprint.clone().or(content.generated.clone()).unwrap_or_default();
         let lost = || Error::Lost { what: what(), store: self.directory.clone() };
-        self.root.read(&path)?.map(Zeroizing::new).ok_or_else(lost)
+        let bytes = self.root.read(&path)?.map(Zeroizing::new).ok_or_else(lost)?;
+        match &content.fingerprint {
+            // A keyed one could also differ because the key is another.
+            Some(fingerprint)
+                if fingerprint.starts_with("sha256:") && *fingerprint != plain_fingerprint(&bytes) =>
+            {
+                Err(Error::Corrupt { path, fingerprint: fingerprint.clone() })
+            }
+            _ => Ok(bytes),
+        }
     }
 
     /// The path, as the host sees it, of the bytes of something generated.

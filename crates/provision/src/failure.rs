@@ -97,8 +97,27 @@ impl From<ConvergeError> for Failure {
             ConvergeError::Unknown { .. } if provision_host::effective_uid() != 0 => {
                 failure.hint("run it as root: some of the host may only be read by root")
             }
+            ConvergeError::Unknown { .. } => {
+                failure.hint("nothing was changed; put right what it names, then run the same command again")
+            }
+            error if records(error) => failure.hint(
+                "put /var/lib/provision back as it was, from a backup of this host; without one, move it aside and apply \
+                 again: what is on the host then counts as having been there before",
+            ),
             error => images::hinted(failure, error),
         }
+    }
+}
+
+/// Whether provision's own records on the host are what is wrong.
+fn records(error: &ConvergeError) -> bool {
+    match error {
+        ConvergeError::Damaged { .. }
+        | ConvergeError::Records { .. }
+        | ConvergeError::Corrupt { .. }
+        | ConvergeError::Lost { .. } => true,
+        ConvergeError::Resource { source, .. } => records(source),
+        _ => false,
     }
 }
 

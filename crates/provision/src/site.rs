@@ -59,8 +59,11 @@ impl Site {
 
     /// Whether provision never began to change this host.
     pub fn is_untouched(&self) -> Result<bool, Failure> {
-        let directory = Path::new(STATE_DIRECTORY).join("generations");
-        Ok(self.host.root.list(&directory)?.unwrap_or_default().is_empty())
+        let own = Path::new(STATE_DIRECTORY);
+        let generations = self.host.root.list(&own.join("generations"))?.unwrap_or_default();
+        // Generations that are gone, while their traces are not, were lost.
+        let none = |name| Ok::<_, Failure>(self.host.root.node(&own.join(name))?.is_none());
+        Ok(generations.is_empty() && none("current")? && none("baseline.json")?)
     }
 
     /// The run that changes this host right now, if there is one: its process and command.

@@ -27,6 +27,7 @@ pub fn run(global: &Global) -> Result<Exit, Failure> {
         None => CUT_OFF.to_owned(),
     });
     let cut_off = journal && under_way.is_none();
+    let recorded = engine.recorded()?;
     let Some(current) = records.current()? else {
         if global.json {
             out::json(
@@ -37,7 +38,6 @@ pub fn run(global: &Global) -> Result<Exit, Failure> {
         }
         return Ok(if journal { Exit::Pending } else { Exit::Done });
     };
-    let recorded = engine.recorded()?;
     let plan = engine.plan(&recorded)?;
     let report = records.report(current)?;
     let certificates = certificates::kept(&vault, provision_host::now())?;

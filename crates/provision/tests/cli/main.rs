@@ -6,6 +6,7 @@ mod bench;
 mod check;
 mod errors;
 mod exit_codes;
+mod hostile;
 mod interrupt;
 mod json;
 mod not_built;

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use crate::run::{checked, run, target};
 
 /// Where a newer QEMU comes from on Debian 12.
-const BACKPORTS: &str = "bookworm-backports";
+pub const BACKPORTS: &str = "bookworm-backports";
 /// Another apt may be at work; it ends some time.
 const WAIT: [&str; 2] = ["-o", "DPkg::Lock::Timeout=600"];
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -87,7 +87,8 @@ pub fn has_backports() -> bool {
     fs::read_to_string("/etc/os-release").is_ok_and(|text| text.contains("VERSION_CODENAME=bookworm"))
 }
 
-fn is_root() -> bool {
+/// Whether this process may do anything.
+pub fn is_root() -> bool {
     run("id", &["-u"]).is_ok_and(|id| id.trim() == "0")
 }
 

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::apt::mirror;
+use crate::apt::{is_root, mirror};
 use crate::run::{checked, run, short_hash, target};
 
 mod initrd;
@@ -96,21 +96,43 @@ pub struct Image {
     pub key: String,
 }
 
+/// What a program is called with when it is run again as root, to build one image.
+const AS_ROOT: &str = "--build-image";
+
+/// Builds an image if that is what this process was started for; the first thing that every program here asks.
+pub fn build_if_asked() -> Result<bool> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [option, name] = arguments.as_slice() else { return Ok(false) };
+    let suite = Suite::ALL.into_iter().find(|suite| suite.name() == name).filter(|_| option == AS_ROOT);
+    suite.map(image).transpose().map(|built| built.is_some())
+}
+
 /// The image of a suite, built if it is not there yet.
 pub fn image(suite: Suite) -> Result<Image> {
-    let mirror = mirror()?;
     let recipe =
         format!("{RECIPE} {suite:?} {INSTALLED:?} {:?} {:?} {DISK_MIB}", suite.installed(), suite.podman());
     let key = short_hash(&recipe);
     let place = target().join("images").join(format!("{}-{key}", suite.name()));
     if !place.join("disk.raw").exists() {
-        let _lock = lock(&place)?;
-        if !place.join("disk.raw").exists() {
-            build(suite, &mirror, &place).with_context(|| format!("the guest image of {}", suite.name()))?;
-        }
+        let built = if is_root() { build_once(suite, &place) } else { build_as_root(suite) };
+        built.with_context(|| format!("the guest image of {}", suite.name()))?;
     }
     let file = |name: &str| place.join(name);
     Ok(Image { suite, disk: file("disk.raw"), kernel: file("vmlinuz"), initrd: file("initrd"), key })
+}
+
+/// Owners and devices of a root file system take root to make.
+fn build_as_root(suite: Suite) -> Result<()> {
+    let program = std::env::current_exe()?;
+    checked(Command::new("sudo").arg("-n").arg(program).args([AS_ROOT, suite.name()])).map(drop)
+}
+
+fn build_once(suite: Suite, place: &Path) -> Result<()> {
+    let _lock = lock(place)?;
+    if place.join("disk.raw").exists() {
+        return Ok(());
+    }
+    build(suite, &mirror()?, place)
 }
 
 /// Only one process builds; others wait for it.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use crate::apt::{Apt, has_backports};
+use crate::apt::{Apt, BACKPORTS, has_backports, mirror};
 use crate::machine::qemu_version;
 
 /// What guests need: packages, and a file that is there once they are installed.
@@ -69,7 +69,7 @@ fn install_all(wanted: &[(&'static str, &str)]) -> Result<()> {
     }
     let list = missing.join(" ");
     let Some(apt) = Apt::new() else {
-        bail!("packages are missing, and only root can install them\nhint: {}", by_hand(&list, newer));
+        bail!("packages are missing, and only root can install them; run\n    {}", by_hand(&list, newer));
     };
     if !missing.is_empty() {
         say(&format!("installing with apt-get: {list}"));
@@ -84,12 +84,20 @@ fn install_all(wanted: &[(&'static str, &str)]) -> Result<()> {
 
 /// The one command that installs everything.
 fn by_hand(list: &str, newer: bool) -> String {
-    let mut packages = list.to_owned();
-    if newer {
-        packages.extend(QEMU.map(|package| format!(" {package}/bookworm-backports")));
+    let install = "apt-get install --yes --no-install-recommends";
+    let mut steps = vec!["apt-get update".to_owned()];
+    if !list.is_empty() {
+        steps.push(format!("{install} {list}"));
     }
-    let first = if newer { "add bookworm-backports to apt's sources, then " } else { "" };
-    format!("{first}sudo apt-get update && sudo apt-get install --yes --no-install-recommends {packages}")
+    if newer {
+        let mirror = mirror().unwrap_or_else(|_| "MIRROR".to_owned());
+        steps.push(format!(
+            "echo \"deb {mirror} {BACKPORTS} main\" >/etc/apt/sources.list.d/{BACKPORTS}.list"
+        ));
+        steps.push("apt-get update".to_owned());
+        steps.push(format!("{install} -t {BACKPORTS} {}", QEMU.join(" ")));
+    }
+    format!("sudo sh -c '{}'", steps.join(" && "))
 }
 
 fn is_old(version: &str) -> bool {

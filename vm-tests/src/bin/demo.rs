@@ -29,6 +29,14 @@ struct Options {
 }
 
 fn main() -> ExitCode {
+    match image::build_if_asked() {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    }
     let options = match options() {
         Ok(Some(options)) => options,
         Ok(None) => {

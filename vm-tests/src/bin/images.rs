@@ -8,6 +8,9 @@ use vm_tests::image::{Suite, image};
 use vm_tests::machine::Machine;
 
 fn main() -> anyhow::Result<()> {
+    if vm_tests::image::build_if_asked()? {
+        return Ok(());
+    }
     vm_tests::needs::install()?;
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     for suite in Suite::ALL

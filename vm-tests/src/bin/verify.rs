@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use vm_tests::image::{Suite, image};
+use vm_tests::image::{Suite, build_if_asked, image};
 use vm_tests::machine::Machine;
 use vm_tests::run::top;
 use vm_tests::{binary, needs};
@@ -25,6 +25,14 @@ Options:
 type Taken = (&'static str, Duration);
 
 fn main() -> ExitCode {
+    match build_if_asked() {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let machines = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [] => true,

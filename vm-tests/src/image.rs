@@ -114,7 +114,7 @@ pub fn image(suite: Suite) -> Result<Image> {
     let key = short_hash(&recipe);
     let place = target().join("images").join(format!("{}-{key}", suite.name()));
     if !place.join("disk.raw").exists() {
-        let built = if is_root() { build_once(suite, &place) } else { build_as_root(suite) };
+        let built = if is_root() { build_once(suite, &place) } else { build_as_root(suite, &place) };
         built.with_context(|| format!("the guest image of {}", suite.name()))?;
     }
     let file = |name: &str| place.join(name);
@@ -122,7 +122,9 @@ pub fn image(suite: Suite) -> Result<Image> {
 }
 
 /// Owners and devices of a root file system take root to make.
-fn build_as_root(suite: Suite) -> Result<()> {
+fn build_as_root(suite: Suite, place: &Path) -> Result<()> {
+    // The folders are this user's, whoever makes what is in them.
+    fs::create_dir_all(place)?;
     let program = std::env::current_exe()?;
     checked(Command::new("sudo").arg("-n").arg(program).args([AS_ROOT, suite.name()])).map(drop)
 }

@@ -53,7 +53,10 @@ fn name(table: &[(String, u32)], number: u32) -> String {
 
 fn number(table: &[(String, u32)], name: &str) -> Option<u32> {
     let found = table.iter().find(|(known, _)| known == name).map(|(_, number)| *number);
-    found.or_else(|| if name == "root" { Some(0) } else { name.parse().ok() })
+    found
+        .or_else(|| if name == "root" { Some(0) } else { name.parse().ok() })
+        // chown(2) takes the highest number for "leave it as it is".
+        .filter(|number| *number != u32::MAX)
 }
 
 /// `name:x:number:…` lines; others are left out.
@@ -78,6 +81,7 @@ mod tests {
         assert_eq!(number(&users, "alice"), Some(1000));
         assert_eq!(number(&users, "1001"), Some(1001));
         assert_eq!(number(&users, "bob"), None);
+        assert_eq!(number(&users, "4294967295"), None);
     }
 
     #[test]

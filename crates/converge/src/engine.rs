@@ -355,6 +355,9 @@ impl<'a> Engine<'a> {
         let mut towards = before.clone();
         towards.resources.retain(|id, _| id.kind() != Kind::Content);
         let plan = self.plan_from(&towards, &attempted, &baseline)?;
+        if let Some((id, reason)) = plan.unknown.iter().next() {
+            return Err(Error::Unknown { id: id.clone(), reason: reason.clone() });
+        }
         self.run(number, &plan, 0..plan.steps.len(), listener, &|| false)?;
         self.forget_baseline(&before)
     }

@@ -33,13 +33,21 @@ pub enum Error {
         /// What is there.
         found: String,
     },
-    /// Resources whose state could not be read; nothing is changed as long as there are any.
-    #[error("{id} could not be read: {reason}")]
+    /// Resources that could not be read or that something is in the way of; nothing is changed as long as there are any.
+    #[error("{id}: {reason}")]
     Unknown {
         /// The first of them.
         id: ResourceId,
         /// Why not.
         reason: String,
+    },
+    /// A file shall belong to somebody whom the host does not know.
+    #[error("there is no {kind} {name} on this host")]
+    NoAccount {
+        /// `user` or `group`.
+        kind: &'static str,
+        /// The name, or a number that cannot be one.
+        name: String,
     },
     /// A file of provision's own is damaged.
     #[error("{} is damaged", path.display())]

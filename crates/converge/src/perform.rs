@@ -221,13 +221,9 @@ fn meta(
     xattrs: Option<&BTreeMap<String, String>>,
 ) -> Result<Meta> {
     let accounts = Accounts::read(&machine.host.root)?;
-    let nobody = |what: &'static str, name: &str| HostError::Unexpected {
-        origin: "/etc/passwd and /etc/group".into(),
-        expected: what,
-        found: format!("no {name}"),
-    };
-    let uid = accounts.uid(owner).ok_or_else(|| nobody("the owner of the file", owner))?;
-    let gid = accounts.gid(group).ok_or_else(|| nobody("the group of the file", group))?;
+    let nobody = |kind, name: &str| Error::NoAccount { kind, name: name.to_owned() };
+    let uid = accounts.uid(owner).ok_or_else(|| nobody("user", owner))?;
+    let gid = accounts.gid(group).ok_or_else(|| nobody("group", group))?;
     let xattrs = xattrs.into_iter().flatten().map(|(name, value)| (name.clone(), unhex(value))).collect();
     Ok(Meta { mode, uid, gid, xattrs })
 }

@@ -108,7 +108,8 @@ pub struct Plan {
     pub state_id: String,
     /// What is done, in this order.
     pub steps: Vec<Step>,
-    /// Resources that could not be read, with the reason; a plan that has any cannot be applied.
+    /// Resources that could not be read or that something is in the way of, with the reason; a plan that has any cannot
+    /// be applied.
     #[serde(default)]
     pub unknown: BTreeMap<ResourceId, String>,
     /// What goes into the baseline before the first step.
@@ -152,14 +153,18 @@ pub fn plan(desired: &Desired, recorded: &Resources, baseline: &Baseline, observ
     for id in subjects(desired, recorded) {
         let is = observed.get(id).unwrap_or(&State::Absent);
         if let State::Unknown { reason } = is {
-            plan.unknown.insert(id.clone(), reason.clone());
+            plan.unknown.insert(id.clone(), format!("could not be read: {reason}"));
             continue;
         }
         let (wanted, was) = (desired.resources.get(id), recorded.get(id));
         if wanted.is_some() && was.is_none() && !baseline.states.contains_key(id) {
             plan.baseline.insert(id.clone(), is.clone());
         }
-        changes.extend(change(id, wanted, was, baseline, is));
+        let Some(change) = change(id, wanted, was, baseline, is) else { continue };
+        match in_the_way(change.from, &change.to) {
+            Some(reason) => drop(plan.unknown.insert(id.clone(), reason)),
+            None => changes.push(change),
+        }
     }
     if !changes.is_empty() {
         changes.extend(asked_again(desired, recorded, &mut plan));
@@ -212,6 +217,24 @@ fn change<'a>(
         }
         (None, None) => None,
     }
+}
+
+/// What is never replaced, because it could not be put back as it was: a directory has things in it, and what a device
+/// or a socket is to somebody nobody can tell.
+fn in_the_way(is: &State, to: &State) -> Option<String> {
+    let found = match (is, to) {
+        (State::Directory(_), State::File(_) | State::Symlink(_)) => "a directory".to_owned(),
+        (State::File(_), State::Directory(_)) => "a file".to_owned(),
+        (State::Symlink(link), State::Directory(_)) => format!("a link to {}", link.target),
+        (State::Foreign { what }, State::File(_) | State::Symlink(_) | State::Directory(_)) => what.clone(),
+        _ => return None,
+    };
+    let wanted = match to {
+        State::Directory(_) => "a directory",
+        State::Symlink(_) => "a link",
+        _ => "a file",
+    };
+    Some(format!("{found} is in the way of {wanted}: move it aside"))
 }
 
 /// Whether something that was there before us has not been changed by us, however it is now.

@@ -115,7 +115,7 @@ fn what_cannot_be_read_is_never_no_change() {
         let (wanted, was) = (desired(of(wanted).as_slice()), resources(of(was).as_slice()));
         let plan = plan(&wanted, &was, &Baseline::default(), &unknown);
         assert!(!plan.is_empty() && plan.steps.is_empty());
-        assert_eq!(plan.unknown.values().next().unwrap(), "permission denied");
+        assert_eq!(plan.unknown.values().next().unwrap(), "could not be read: permission denied");
     }
 }
 

@@ -25,7 +25,7 @@ pub fn plan(engine: &Engine<'_>, desired: &Desired, plan: &Plan) -> Result<Strin
         }
     }
     for (id, reason) in &plan.unknown {
-        text.push_str(&format!("{} {id}: could not be read: {reason}\n", paint(BAD, "?")));
+        text.push_str(&format!("{} {id}: {reason}\n", paint(BAD, "?")));
     }
     text.push_str(&summary(plan));
     Ok(text)
@@ -44,7 +44,7 @@ pub fn summary(plan: &Plan) -> String {
         ("changed", &[Why::Changed]),
         ("drifted", &[Why::Drift]),
         ("removed", &[Why::Removed]),
-        ("unreadable", &[]),
+        ("not possible", &[]),
     ] {
         let number = if whys.is_empty() { plan.unknown.len() } else { count(whys) };
         if number > 0 {

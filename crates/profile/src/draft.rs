@@ -114,7 +114,9 @@ impl Draft {
             true => format!("{second} is declared twice"),
             false => format!("{first} and {second} cannot both be declared"),
         };
-        let mut problem = Problem::new(origin, title, format!("by `{}`", self.section));
+        let section = self.desired.resources.get(second).filter(|_| first != second);
+        let section = section.map_or(self.section, |resource| &resource.section);
+        let mut problem = Problem::new(origin, title, format!("by `{section}`"));
         if let Some((place, old)) = self.origins.get(first).zip(self.desired.resources.get(first)) {
             problem = problem.and(place, format!("by `{}`", old.section));
         }

@@ -37,6 +37,21 @@ impl FileError {
         }
     }
 
+    /// What to do when it is the profile itself.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Missing { .. } => {
+                "give the path of a profile; profiles/ in provision's source has one for each kind of host"
+            }
+            Self::Directory { .. } => "give the path of a file in it",
+            Self::Denied { .. } => "run it as a user who may read it",
+            Self::Unreadable { .. } => {
+                "a profile is a regular file; what comes from a pipe is saved to one first"
+            }
+            Self::NotUtf8 { .. } => "save it as UTF-8, if it is a profile at all",
+        }
+    }
+
     /// Title and label for a finding that points at the line naming the file.
     pub(crate) fn sentence(&self) -> (String, String) {
         let label = std::error::Error::source(self).map(ToString::to_string).unwrap_or_default();

@@ -22,6 +22,9 @@ pub const SCHEMA: i64 = 1;
 /// Deeper than any sensible chain; symbolic links can make a cycle that has no two equal names.
 const DEEPEST: usize = 32;
 
+/// More than any sensible profile has; files that import each other along many ways are read once for each way.
+const MOST: usize = 256;
+
 /// Reads a text file; the errors are those a person makes.
 pub fn read_text(path: &Path, read: ReadFile<'_>) -> Result<Arc<Source>, FileError> {
     let bytes = read(path).map_err(|source| FileError::from_io(path, source))?;
@@ -40,7 +43,7 @@ pub fn merged(
 ) -> Result<(Arc<Source>, Table), FileError> {
     let path = normalize(path);
     let source = read_text(&path, read)?;
-    let mut loader = Loader { read, problems, chain: vec![path] };
+    let mut loader = Loader { read, problems, chain: vec![path], imported: 0 };
     let table = loader.file(&source).unwrap_or_default();
     Ok((source, table))
 }
@@ -50,6 +53,7 @@ struct Loader<'a> {
     problems: &'a mut Problems,
     /// The files being read, from the first to the current one.
     chain: Vec<PathBuf>,
+    imported: usize,
 }
 
 impl Loader<'_> {
@@ -122,6 +126,12 @@ impl Loader<'_> {
         }
         if self.chain.len() >= DEEPEST {
             let title = format!("imports are nested more than {DEEPEST} deep");
+            self.problems.push(Problem::new(origin, title, ""));
+            return None;
+        }
+        self.imported += 1;
+        if self.imported > MOST {
+            let title = format!("more than {MOST} imports, those of imported files included");
             self.problems.push(Problem::new(origin, title, ""));
             return None;
         }

@@ -83,6 +83,9 @@ impl Problem {
     }
 }
 
+/// As many as anybody reads; to draw each takes a walk over its whole file.
+const SHOWN: usize = 100;
+
 /// Every finding of one load, in the order of the lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
@@ -128,7 +131,11 @@ impl Problems {
     /// The findings as text with the offending lines; `colour` for terminals.
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-        let drawn: Vec<String> = self.0.iter().map(|problem| problem.draw(&renderer)).collect();
+        let mut drawn: Vec<String> =
+            self.0.iter().take(SHOWN).map(|problem| problem.draw(&renderer)).collect();
+        if let more @ 1.. = self.0.len().saturating_sub(SHOWN) {
+            drawn.push(format!("error: and {more} more"));
+        }
         drawn.join("\n\n")
     }
 }

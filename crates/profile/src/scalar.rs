@@ -2,6 +2,8 @@
 //!
 //! Knows forms. Must not know which key holds which.
 
+use std::path::Path;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -69,6 +71,13 @@ impl Text for HostPath {
         }
         if relative.split('/').any(|part| matches!(part, "" | "." | "..")) {
             return Err("without `.`, `..`, `//` and a `/` at the end".to_owned());
+        }
+        let own = [provision_converge::STATE_DIRECTORY, "/proc", "/sys", "/dev"];
+        if own.iter().any(|place| Path::new(text).starts_with(place)) {
+            return Err(
+                "not in /var/lib/provision, where provision keeps its records, nor in /proc, /sys and /dev"
+                    .to_owned(),
+            );
         }
         Ok(Self(text.to_owned()))
     }
@@ -222,6 +231,11 @@ impl Text for Account {
         let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
         match text {
             "" => Err("it is empty".to_owned()),
+            text if text.bytes().all(|byte| byte.is_ascii_digit())
+                && text.parse().map_or(true, |number: u32| number == u32::MAX) =>
+            {
+                Err("the highest number is 4294967294".to_owned())
+            }
             text if text.len() <= 32 && text.bytes().all(good) && !text.starts_with('-') => {
                 Ok(Self(text.to_owned()))
             }
@@ -360,7 +374,21 @@ mod tests {
     #[test]
     fn forms() {
         check::<Mode>(&["0644", "600", "1777"], &["", "644 ", "0888", "06440", "0o644", "-rw"]);
-        check::<HostPath>(&["/etc/motd", "/a"], &["", "/", "a", "/a/", "/a//b", "/a/../b", "/a#b", "/a\nb"]);
+        check::<HostPath>(
+            &["/etc/motd", "/a"],
+            &[
+                "",
+                "/",
+                "a",
+                "/a/",
+                "/a//b",
+                "/a/../b",
+                "/a#b",
+                "/a\nb",
+                "/proc/x",
+                "/var/lib/provision/current",
+            ],
+        );
         check::<HostName>(
             &["registry.example.test", "a", "1a-b"],
             &["", "a..b", "-a", "A.b", "a_b", "10.0.0.1", "a."],
@@ -368,7 +396,10 @@ mod tests {
         check::<Subject>(&["a.b", "10.0.0.1", "::1"], &["", "10.0.0.1/8"]);
         check::<Size>(&["30GiB", "1 TiB", "512MiB"], &["30", "30GB", "GiB", "-1GiB", "99999999999999TiB"]);
         check::<AtLeast>(&[">=3.3", ">= 4.4.1", ">=5"], &["3.3", ">3.3", ">=", ">=4.x", ">=1.2.3.4"]);
-        check::<Account>(&["root", "1000", "www-data"], &["", "-x", "a b", "a:b"]);
+        check::<Account>(
+            &["root", "1000", "www-data"],
+            &["", "-x", "a b", "a:b", "4294967295", "99999999999"],
+        );
         check::<UserName>(&["init", "a1", "a-b.c_d"], &["", "a", "X1", "-ab", "ab.", "a:b"]);
         check::<PackageName>(&["podman", "libstdc++6"], &["", "podman=4", "-y", "a b", "../x.deb"]);
         check::<RepositoryPath>(&["ocp4/openshift4", "a__b-c.d"], &["", "/a", "a/", "Ocp4", "a._b", "a:1"]);

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt::Write as _;
+use std::io::ErrorKind;
 
 use provision_converge::{Aftermath, Error as ConvergeError, Failure as ApplyFailure, Kind};
 use provision_host::Error as HostError;
@@ -41,10 +42,23 @@ impl Failure {
         failure
     }
 
+    /// Adds what caused it.
+    pub fn cause(mut self, cause: &dyn std::fmt::Display) -> Self {
+        self.causes.push(cause.to_string());
+        self
+    }
+
     /// Adds what to do next.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+
+    fn hints(self, hint: Option<&str>) -> Self {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
     }
 
     /// The failure as the command line shows it, without colours.
@@ -76,7 +90,10 @@ impl From<HostError> for Failure {
         let exit = if matches!(error, HostError::Locked { .. }) { Exit::Locked } else { Exit::Failed };
         let permission = error.is_permission();
         let failure = Self::because(exit, &error);
-        if permission { failure.hint("run it as root, or give this user passwordless sudo") } else { failure }
+        if permission && provision_host::effective_uid() != 0 {
+            return failure.hint("run it as root, or give this user passwordless sudo");
+        }
+        failure.hints(system(&error))
     }
 }
 
@@ -104,9 +121,37 @@ impl From<ConvergeError> for Failure {
                 "put /var/lib/provision back as it was, from a backup of this host; without one, move it aside and apply \
                  again: what is on the host then counts as having been there before",
             ),
-            error => images::hinted(failure, error),
+            error => images::hinted(failure, error).hints(system(error)),
         }
     }
+}
+
+/// What to do about what the system refuses, whoever asked for it.
+fn system(error: &(dyn StdError + 'static)) -> Option<&'static str> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let boxed = error.downcast_ref::<Box<ConvergeError>>().map(AsRef::as_ref);
+        if let Some(ConvergeError::NoAccount { .. }) = error.downcast_ref().or(boxed) {
+            return Some("create the account first, or let the profile name another one or its number");
+        }
+        match error.downcast_ref::<std::io::Error>().map(std::io::Error::kind) {
+            Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+                return Some("make room on that file system, then run the same command again");
+            }
+            Some(ErrorKind::ReadOnlyFilesystem) => {
+                return Some(
+                    "it is mounted read-only: mount it writable (mount -o remount,rw), then run it again",
+                );
+            }
+            Some(ErrorKind::PermissionDenied) if provision_host::effective_uid() == 0 => {
+                return Some(
+                    "root is refused too: lsattr shows whether it is immutable (chattr -i), or it is SELinux",
+                );
+            }
+            _ => next = error.source(),
+        }
+    }
+    None
 }
 
 /// Whether provision's own records on the host are what is wrong.
@@ -151,7 +196,10 @@ impl From<provision_profile::Error> for Failure {
         let mut failure = Self::because(Exit::Usage, &error);
         // Problems of a profile come as a text of several errors; the heading of the first is ours to write.
         failure.what = failure.what.trim_start_matches("error: ").to_owned();
-        failure
+        match &error {
+            provision_profile::Error::Profile(file) => failure.hint(file.remedy()),
+            _ => failure,
+        }
     }
 }
 

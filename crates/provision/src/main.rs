@@ -23,7 +23,15 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 
 fn main() {
-    std::process::exit(run() as i32);
+    let exit = run();
+    if let (Exit::Done | Exit::Pending, Some(why)) = (exit, out::lost()) {
+        out::note(format!(
+            "{} cannot write to standard output\ncaused by:\n  1: {why}",
+            out::paint(out::BAD, "error:")
+        ));
+        std::process::exit(Exit::Failed as i32);
+    }
+    std::process::exit(exit as i32);
 }
 
 fn run() -> Exit {

@@ -2,7 +2,8 @@
 //!
 //! The only module that prints.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
+use std::sync::OnceLock;
 
 use anstyle::{AnsiColor, Style};
 
@@ -33,10 +34,22 @@ pub fn paint(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// Why data did not all arrive.
+static LOST: OnceLock<String> = OnceLock::new();
+
 /// A line of data.
 pub fn data(text: impl std::fmt::Display) {
-    // A reader that has gone away (`| head`) wants no more; that is no error.
-    let _ = writeln!(anstream::stdout(), "{text}");
+    let mut stdout = anstream::stdout();
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        // A reader that has gone away (`| head`) wants no more; that is no error.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => drop(LOST.set(error.to_string())),
+        _ => {}
+    }
+}
+
+/// Why standard output is not complete, if it is not.
+pub fn lost() -> Option<&'static str> {
+    LOST.get().map(String::as_str)
 }
 
 /// A line of anything else.

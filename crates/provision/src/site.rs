@@ -184,6 +184,16 @@ pub fn own_binary() -> Result<PathBuf, Failure> {
 
 /// A path as it was typed, from the root.
 pub fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    let here = provision_host::current_dir().map_err(|error| Failure::because(Exit::Failed, &error))?;
+    if path.is_absolute() {
+        return Ok(path.to_owned());
+    }
+    let here = provision_host::current_dir().map_err(|error| {
+        Failure::new(
+            Exit::Failed,
+            format!("cannot tell where {} is: the current directory is gone", path.display()),
+        )
+        .cause(&error)
+        .hint("change to a directory that is there, or give the path from /")
+    })?;
     Ok(here.join(path))
 }

@@ -82,3 +82,84 @@ fn records_that_others_may_read_are_closed_again() {
         assert_eq!(fs::metadata(place).unwrap().permissions().mode() & 0o777, 0o700);
     }
 }
+
+#[test]
+fn what_could_not_be_put_back_is_not_replaced() {
+    let bench = Bench::new();
+    fs::create_dir(bench.at("/etc/motd")).unwrap();
+    let fifo = bench.at("/etc/pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let before = bench.tree();
+    for (path, found) in [("/etc/motd", "a directory"), ("/etc/pipe", "a device, pipe or socket")] {
+        let profile =
+            bench.profile("in-the-way", &(bench.file("/etc/a", "ours\n") + &bench.file(path, "ours\n")));
+        let words = format!("file:{path}: {found} is in the way of a file: move it aside");
+        bench.on_root(&["plan", profile.to_str().unwrap()]).expect(2).says(&words);
+        let ran = bench.on_root(&["apply", profile.to_str().unwrap()]);
+        ran.expect(1).complains(&words).complains("hint: nothing was changed");
+        assert_eq!(bench.tree(), before);
+    }
+    // Nor what somebody put in the place of ours.
+    let profile = bench.profile("place", &bench.file("/etc/place", "ours\n"));
+    bench.on_root(&["apply", profile.to_str().unwrap()]).expect(0);
+    fs::remove_file(bench.at("/etc/place")).unwrap();
+    fs::create_dir(bench.at("/etc/place")).unwrap();
+    bench.on_root(&["status"]).expect(2).says("a directory is in the way");
+    fs::remove_dir(bench.at("/etc/place")).unwrap();
+    bench.on_root(&["destroy"]).expect(0);
+    assert_eq!(bench.tree(), before);
+}
+
+#[test]
+fn a_file_of_nobody_is_an_error_that_names_them() {
+    let bench = Bench::new();
+    let before = bench.tree();
+    let of = |owner: &str| format!("[[host.file]]\npath = \"/etc/x\"\ncontent = \"\"\nowner = \"{owner}\"\n");
+    let profile = bench.profile("nobody", &of("no-such-user"));
+    let ran = bench.on_root(&["apply", profile.to_str().unwrap()]);
+    ran.expect(1)
+        .complains("there is no user no-such-user on this host")
+        .complains("hint: create the account");
+    assert_eq!(bench.tree(), before);
+    // chown(2) takes it for "leave it as it is".
+    let profile = bench.profile("highest", &of("4294967295"));
+    bench
+        .on_root(&["apply", profile.to_str().unwrap()])
+        .expect(64)
+        .complains("the highest number is 4294967294");
+}
+
+#[test]
+fn output_that_cannot_be_written_is_a_failure_and_a_reader_that_leaves_is_none() {
+    let bench = Bench::new();
+    let mut full = bench.command(&["schema"]);
+    full.stdout(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    bench.finish(full).expect(1).complains("cannot write to standard output").complains("No space left");
+    let mut left = bench.command(&["schema"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    left.stdout(writer);
+    bench.finish(left).expect(0);
+}
+
+#[test]
+fn profiles_that_are_too_much_end_soon_and_say_so() {
+    let bench = Bench::new();
+    let many: String = (0..5000).map(|number| format!("unknown-{number} = 1\n")).collect();
+    let profile = bench.profile("many", &many);
+    let ran = bench.on_root(&["plan", profile.to_str().unwrap()]);
+    ran.expect(64).complains("unknown key `unknown-0`").complains("error: and 4900 more");
+    // Each level is reached along twice as many ways as the one above.
+    for level in 0..25 {
+        for side in ["a", "b"] {
+            let imports = format!("imports = [\"{0}a.toml\", \"{0}b.toml\"]\n", level + 1);
+            bench.profile(&format!("{level}{side}"), if level < 24 { &imports } else { "" });
+        }
+    }
+    bench.on_root(&["plan", "0a.toml"]).expect(64).complains("more than 256 imports");
+    bench
+        .on_root(&["plan", "none.toml"])
+        .expect(64)
+        .complains("none.toml does not exist")
+        .complains("hint: ");
+}

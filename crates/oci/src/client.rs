@@ -11,7 +11,7 @@ use http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, LINK, LOCATION, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::{BodyExt as _, Collected, Limited};
 use hyper::body::Incoming;
 use openssl::ssl::SslContext;
 use provision_pull_secret::Credentials;
@@ -213,7 +213,7 @@ impl Registry {
         let challenge =
             header(answer.headers(), WWW_AUTHENTICATE.as_str()).and_then(|text| Challenge::parse(&text));
         let Some(challenge) = challenge else { return Ok(answer) };
-        drop(answer.into_body().collect().await);
+        self.finish(answer).await;
         {
             let mut known = self.inner.known.lock().unwrap_or_else(PoisonError::into_inner);
             known.challenge = Some(challenge);
@@ -306,7 +306,7 @@ impl Registry {
             if !self.is_own(&ask.target) {
                 authorization = None;
             }
-            drop(answer.into_body().collect().await);
+            self.finish(answer).await;
         }
         Err(self.nonsense(&ask.target, "more than 5 redirects"))
     }
@@ -407,8 +407,7 @@ impl Registry {
         }
         let (registry, what) = (self.name().to_owned(), what.to_owned());
         let pause = retry::asked_pause(answer.headers());
-        let body = Limited::new(answer.into_body(), ANSWER_LIMIT).collect().await;
-        let message = body.map(|body| own_words(&body.to_bytes())).unwrap_or_default();
+        let message = self.finish(answer).await.map(|words| own_words(&words)).unwrap_or_default();
         let credentials = self.credentials(None);
         match status {
             StatusCode::UNAUTHORIZED => Err(self.unauthorized(credentials.as_ref())),
@@ -422,6 +421,14 @@ impl Registry {
                 Err(ClientError::Status { registry, status, what, message })
             }
         }
+    }
+
+    /// Reads an answer that nobody needs to its end, so that its connection can be used again; gives it when it is short.
+    /// One that is long, or slow, costs the connection and nothing else.
+    async fn finish(&self, answer: Response<Incoming>) -> Option<Bytes> {
+        let body = Limited::new(answer.into_body(), ANSWER_LIMIT).collect();
+        let body = tokio::time::timeout(self.inner.patience, body).await.ok()?;
+        body.ok().map(Collected::to_bytes)
     }
 
     fn unauthorized(&self, credentials: Option<&Credentials>) -> ClientError {

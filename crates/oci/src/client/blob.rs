@@ -302,7 +302,7 @@ impl Registry {
         let answer = self.success(self.once(begin).await?, &what).await?;
         let location = header(answer.headers(), LOCATION.as_str())
             .ok_or_else(|| self.nonsense(&what, "it says no place to send the blob to"))?;
-        drop(answer.into_body().collect().await);
+        self.finish(answer).await;
         let separator = if location.contains('?') { '&' } else { '?' };
         let target = format!("{location}{separator}digest={}", descriptor.digest);
         let mut put = Ask::new(Method::PUT, target, Some(repository), "pull,push");

@@ -93,7 +93,8 @@ impl Media {
         let written = async {
             tokio::fs::write(&beside, &text).await?;
             tokio::fs::File::open(&beside).await?.sync_all().await?;
-            tokio::fs::rename(&beside, &path).await
+            tokio::fs::rename(&beside, &path).await?;
+            tokio::fs::File::open(self.store.directory()).await?.sync_all().await
         };
         written.await.map_err(|source| Error::File { action: "write", file: file(), source })
     }

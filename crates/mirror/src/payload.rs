@@ -13,7 +13,7 @@ use crate::endpoint::Source;
 use crate::error::{Error, Result};
 
 const REFERENCES: &str = "release-manifests/image-references";
-/// A file of the payload may be this large; the largest known has 0.1 MB.
+/// A file of the payload, or the configuration, may be this large; the largest known has 0.1 MB.
 const FILE_LIMIT: u64 = 16 << 20;
 /// A layer is read into memory, and may have this many bytes.
 const PACKED_LIMIT: u64 = 512 << 20;
@@ -87,6 +87,9 @@ impl Payload {
         let not =
             |problem: &str| Error::NotARelease { image: release.to_string(), problem: problem.to_owned() };
         let Body::Image { config, layers } = &manifest.body else { return Err(not("it holds no image")) };
+        if config.size > FILE_LIMIT {
+            return Err(not(&format!("its configuration has {} bytes, more than any release", config.size)));
+        }
         let config: Config =
             serde_json::from_slice(&source.read_blob(release, config).await?).map_err(|source| {
                 Error::Payload { image: release.to_string(), file: "its configuration", source }

@@ -103,3 +103,13 @@ async fn an_upload_id_leads_nowhere_else() {
     assert!(store.resume("../store.json").await.unwrap().is_none());
     assert!(store.resume("../../../../../../etc/passwd0").await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn a_directory_may_be_named_from_where_one_stands() {
+    let here = std::env::current_dir().unwrap();
+    let directory = tempfile::tempdir_in(&here).unwrap();
+    let relative = directory.path().strip_prefix(&here).unwrap().join("a/b");
+    let digest = Store::create(&relative).await.unwrap().put_blob(b"x").await.unwrap();
+    let found = Store::open(directory.path().join("a/b")).await.unwrap();
+    assert_eq!(found.read_blob(&digest).await.unwrap().unwrap(), b"x");
+}

@@ -1,5 +1,6 @@
 //! Bytes on their way into a store: hashed as they come, in place only when they are what was promised.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use tokio::fs;
@@ -158,8 +159,34 @@ async fn rest(mut file: fs::File, path: &Path, target: &Path) -> Result<()> {
     file.sync_all().await.map_err(failed("write"))?;
     drop(file);
     let directory = target.parent().unwrap_or(target);
-    fs::create_dir_all(directory).await.map_err(|e| Error::file("make", directory, e))?;
+    make(directory).await?;
     fs::rename(path, target).await.map_err(|e| Error::file("put in place", target, e))?;
+    sync(directory).await
+}
+
+/// Makes a directory with all that is missing above it. Each name is on disk before anything is put below it: on FAT,
+/// which media often have, nothing else keeps that order.
+async fn make(directory: &Path) -> Result<()> {
+    let mut missing = Vec::new();
+    for above in directory.ancestors().take_while(|above| !above.as_os_str().is_empty()) {
+        if absent(fs::metadata(above).await, "look at", above)?.is_some() {
+            break;
+        }
+        missing.push(above);
+    }
+    for directory in missing.into_iter().rev() {
+        match fs::create_dir(directory).await {
+            // Another upload was faster.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            made => made.map_err(|e| Error::file("make", directory, e))?,
+        }
+        sync(directory.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+            .await?;
+    }
+    Ok(())
+}
+
+async fn sync(directory: &Path) -> Result<()> {
     let handle = fs::File::open(directory).await.map_err(|e| Error::file("open", directory, e))?;
     handle.sync_all().await.map_err(|e| Error::file("sync", directory, e))
 }

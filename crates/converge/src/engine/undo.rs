@@ -1,0 +1,133 @@
+//! Taking back an apply that failed, was interrupted, or was cut off: a plan towards the generation before, with what
+//! was attempted as what is recorded.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use provision_host::{TEMPORARY_PREFIX, packages};
+
+use super::{Aftermath, Engine, Failure, Request};
+use crate::desired::Desired;
+use crate::error::{Error, Result};
+use crate::event::{Event, Listener};
+use crate::generation::Outcome;
+use crate::journal::Record;
+use crate::resource::{Kind, ResourceId};
+impl Engine<'_> {
+    /// Takes back what a run left half-done that was cut off; nothing when there is none.
+    pub fn recover(&self, listener: Listener<'_>) -> Result<()> {
+        // The very first run may have been cut off while it made the directory of all records.
+        let own = self.machine.vault.directory();
+        [Some(own), own.parent()].into_iter().flatten().try_for_each(|place| self.sweep_directory(place))?;
+        let Some(records) = self.journal.read()? else { return Ok(()) };
+        if let Some(Record::Begin { generation }) = records.first() {
+            // The commit is one rename; what comes after it is only tidying up.
+            if self.records.current()? == Some(*generation) {
+                self.forget_baseline(&self.recorded()?)?;
+            } else {
+                listener(&Event::Recovering { generation: *generation });
+                self.sweep(*generation)?;
+                self.undo(*generation, "the run was cut off", listener)?;
+            }
+        }
+        self.journal.remove()
+    }
+
+    /// After a failure: back to the generation before, and a report that says so.
+    pub(super) fn take_back(&self, number: u64, request: &Request<'_>, cause: Error) -> Failure {
+        (request.listener)(&Event::RollingBack { reason: cause.to_string() });
+        let undone = self.undo(number, &cause.to_string(), request.listener).and_then(|()| {
+            let reason = Some(cause.to_string());
+            let report =
+                self.report(number, request, &self.plan(&self.recorded()?)?, Outcome::Undone, reason)?;
+            self.records.write_report(&report)?;
+            self.journal.remove()
+        });
+        let aftermath = match undone {
+            Ok(()) => Aftermath::Undone,
+            Err(error) => Aftermath::HalfDone(Box::new(error)),
+        };
+        Failure { cause: Box::new(cause), aftermath }
+    }
+
+    /// Plans from what was attempted towards the generation before, and does it.
+    fn undo(&self, number: u64, reason: &str, listener: Listener<'_>) -> Result<()> {
+        let begun = self.begun(number)?;
+        self.journal.mend()?;
+        self.journal.append(&Record::Undo { reason: reason.to_owned() })?;
+        self.note_cut_off_packages()?;
+        let before = self.recorded()?;
+        let mut attempted = before.resources.clone();
+        let (wanted, baseline) = (self.attempted(number)?.resources, self.records.baseline()?);
+        // What has no baseline is back already, by an undo that was itself cut off: what is there now is what was there
+        // before us, and taking it back once more would remove it.
+        let ours = |id: &ResourceId| begun.contains(id) && baseline.states.contains_key(id);
+        attempted.extend(wanted.into_iter().filter(|(id, _)| ours(id)));
+        // Mirrored images are kept, and none are brought in order to undo: that could fail once more.
+        let mut towards = before.clone();
+        towards.resources.retain(|id, _| id.kind() != Kind::Content);
+        let plan = self.plan_from(&towards, &attempted, &baseline)?;
+        if let Some((id, reason)) = plan.unknown.iter().next() {
+            return Err(Error::Unknown { id: id.clone(), reason: reason.clone() });
+        }
+        self.run(number, &plan, 0..plan.steps.len(), listener, &|| false)?;
+        self.forget_baseline(&before)
+    }
+
+    /// What a run wanted that the journal tells of.
+    fn attempted(&self, number: u64) -> Result<Desired> {
+        self.records.named_by(self.journal.path(), number, self.records.desired(number))
+    }
+
+    /// The resources that steps of a run were begun for. What others did to the rest meanwhile is not ours to undo.
+    fn begun(&self, number: u64) -> Result<BTreeSet<ResourceId>> {
+        let steps = self.records.named_by(self.journal.path(), number, self.records.plan(number))?.steps;
+        let ids = |place: usize| steps.get(place.wrapping_sub(1)).map(|step| &step.ids).into_iter().flatten();
+        let mut begun = BTreeSet::new();
+        for record in self.journal.read()?.unwrap_or_default() {
+            match record {
+                Record::Intent { step } => begun.extend(ids(step).cloned()),
+                Record::Refused { step } => begun.retain(|id| !ids(step).any(|refused| refused == id)),
+                // The steps that follow are those of another plan.
+                Record::Undo { .. } => break,
+                Record::Begin { .. } | Record::Packages { .. } | Record::Done { .. } => {}
+            }
+        }
+        Ok(begun)
+    }
+
+    /// Packages that a transaction brought before it was cut off or failed.
+    fn note_cut_off_packages(&self) -> Result<()> {
+        let records = self.journal.read()?.unwrap_or_default();
+        let before = records.iter().find_map(|record| match record {
+            Record::Packages { before } => Some(before),
+            _ => None,
+        });
+        let Some(before) = before else { return Ok(()) };
+        let now = packages::all_installed(self.machine.host, self.machine.family)?;
+        self.note_brought(now.into_keys().filter(|name| !before.contains_key(name)).collect())
+    }
+
+    /// Removes what a write that was cut off left beside the files of a generation and of the one before.
+    fn sweep(&self, number: u64) -> Result<()> {
+        let mut resources = self.recorded()?.resources;
+        resources.extend(self.attempted(number)?.resources);
+        let mut directories = BTreeSet::new();
+        for id in resources.keys().filter(|id| id.kind() == Kind::File) {
+            directories.extend(id.path().parent().map(Path::to_path_buf));
+            // Parts are written where a link leads to; where one leads in a circle, nothing was.
+            let behind = self.machine.host.root.behind(id.path()).ok();
+            directories.extend(behind.iter().filter_map(|file| file.parent()).map(Path::to_path_buf));
+        }
+        directories.iter().try_for_each(|directory| self.sweep_directory(directory))
+    }
+
+    fn sweep_directory(&self, directory: &Path) -> Result<()> {
+        let root = &self.machine.host.root;
+        let names = root.list(directory)?.unwrap_or_default();
+        for name in names.iter().filter(|name| name.starts_with(TEMPORARY_PREFIX)) {
+            root.remove(&directory.join(name))?;
+        }
+        Ok(())
+    }
+}

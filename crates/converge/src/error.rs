@@ -147,3 +147,18 @@ pub enum Error {
     #[error("OpenSSL failed")]
     Crypto(#[from] openssl::error::ErrorStack),
 }
+
+/// An error and its causes in one line.
+pub(crate) fn in_one_line(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let words = cause.to_string();
+        // A transparent error says what its source says.
+        if !text.ends_with(&words) {
+            text = format!("{text}: {words}");
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -74,6 +74,10 @@ fn anchored(machine: Machine<'_>, certificate: &str, bundle: &str) -> Result<()>
     let (wanted, have) = (X509::stack_from_pem(&pem)?, X509::stack_from_pem(&bundle_pem)?);
     let der = |certificate: &X509| certificate.to_der().ok();
     let have: Vec<_> = have.iter().map(der).collect();
+    if wanted.is_empty() {
+        let what = format!("{certificate} holds no certificate; expected at least one in PEM");
+        return Err(Error::Unhealthy { what });
+    }
     match wanted.iter().all(|one| have.contains(&der(one))) {
         true => Ok(()),
         false => Err(Error::Unhealthy {
@@ -81,5 +85,27 @@ fn anchored(machine: Machine<'_>, certificate: &str, bundle: &str) -> Result<()>
                 "{bundle} does not hold the certificate {certificate}; the tool that extracts it skipped the file"
             ),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use provision_host::{Family, Host};
+
+    use super::*;
+    use crate::vault::Vault;
+
+    #[test]
+    fn a_file_without_a_certificate_is_no_anchor() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("etc")).unwrap();
+        for name in ["bundle.pem", "anchor.pem"] {
+            std::fs::write(directory.path().join("etc").join(name), "# no certificate\n").unwrap();
+        }
+        let host = Host::with_root(directory.path()).unwrap();
+        let vault = Vault::new(&host.root, "/var/lib/provision");
+        let machine = Machine { host: &host, family: Family::Debian, vault: &vault };
+        let error = anchored(machine, "/etc/anchor.pem", "/etc/bundle.pem").unwrap_err().to_string();
+        assert!(error.contains("/etc/anchor.pem holds no certificate"), "{error}");
     }
 }

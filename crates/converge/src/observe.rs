@@ -7,7 +7,7 @@ use provision_host::{Error as HostError, Meta, NodeKind, hostname, packages, sys
 
 use crate::accounts::Accounts;
 use crate::desired::{hex, plain_fingerprint};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, in_one_line};
 use crate::machine::Machine;
 use crate::part;
 use crate::plan::Observed;
@@ -44,7 +44,7 @@ pub(crate) fn observe(machine: Machine<'_>, expected: &Expected<'_>) -> Result<O
             Kind::Setting => setting(machine, id.name()),
             Kind::Content => crate::content::observe(machine, hint.state),
         };
-        let state = state.unwrap_or_else(|error| State::Unknown { reason: reason(&error) });
+        let state = state.unwrap_or_else(|error| State::Unknown { reason: in_one_line(&error) });
         ((*id).clone(), state)
     };
     Ok(expected.iter().map(one).collect())
@@ -58,18 +58,6 @@ pub(crate) fn observe_one(machine: Machine<'_>, id: &ResourceId, hint: &State) -
         .into_values()
         .next()
         .ok_or_else(|| Error::Unknown { id: id.clone(), reason: "not observed".into() })
-}
-
-/// An error and its causes in one line.
-fn reason(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 fn file(machine: Machine<'_>, accounts: &Accounts, id: &ResourceId, hint: &Hint<'_>) -> Result<State> {
@@ -134,7 +122,7 @@ fn installed(machine: Machine<'_>, names: &BTreeSet<String>) -> Installed {
         return Ok(BTreeMap::new());
     }
     let names: Vec<String> = names.iter().cloned().collect();
-    packages::installed(machine.host, machine.family, &names).map_err(|error| reason(&error.into()))
+    packages::installed(machine.host, machine.family, &names).map_err(|error| in_one_line(&error))
 }
 
 fn package(installed: &Installed, name: &str) -> Result<State> {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use provision_host::systemd;
-use provision_oci::client::{ClientError, Options, Registry};
+use provision_oci::client::{Options, Registry};
 use provision_pull_secret::Credentials;
 
 use super::RegistryHealth;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, in_one_line};
 use crate::machine::Machine;
 
 const PAUSE: Duration = Duration::from_millis(500);
@@ -32,7 +32,7 @@ pub(super) fn prove(
             runtime.block_on(async { tokio::time::timeout(Duration::from_secs(10), registry.ping()).await });
         let error = match asked {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => error.to_string() + &final_words(&error),
+            Ok(Err(error)) => in_one_line(&error),
             Err(_) => "no answer within 10 s".to_owned(),
         };
         if Instant::now() > until || interrupted() || gave_up(machine, health) {
@@ -73,18 +73,4 @@ fn unhealthy(machine: Machine<'_>, health: &RegistryHealth, reason: &str) -> Err
         }
     }
     Error::Unhealthy { what }
-}
-
-fn final_words(error: &ClientError) -> String {
-    std::error::Error::source(error).map(|source| format!(": {}", in_one_line(source))).unwrap_or_default()
-}
-
-fn in_one_line(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }

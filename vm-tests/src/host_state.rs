@@ -69,7 +69,7 @@ pub fn times(machine: &mut Machine) -> Result<String> {
     machine.run(
         "find /etc /usr/local /root /var/lib/registry /var/lib/distribution -printf '%T@ %C@ %p\\n' 2>/dev/null | sort -k3; \
          for unit in $(systemctl list-units --no-legend --plain --type=service --state=active | awk '{ print $1 }'); do \
-           systemctl show --property=Id,ActiveEnterTimestampMonotonic,MainPID $unit; done; \
+           echo unit $unit $(systemctl show --property=ActiveEnterTimestampMonotonic --property=MainPID $unit); done; \
          find /var/lib/provision -not -name lock -printf '%T@ %p\\n' | sort",
     )
 }

@@ -21,7 +21,7 @@ pub enum Kind {
     Unit,
     /// A container image in podman's storage.
     Image,
-    /// A single value that the system keeps: `hostname`, `linger/USER`.
+    /// A single value that the system keeps: `hostname`.
     Setting,
     /// Mirrored images in a registry.
     Content,

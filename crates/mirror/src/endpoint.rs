@@ -104,11 +104,7 @@ impl Target {
     /// The digest under a tag or digest, if it is there.
     pub(crate) async fn head(&self, repository: &Repository, wanted: &str) -> Result<Option<Digest>> {
         match self {
-            Self::Registry(registry) => match registry.head_manifest(repository, wanted).await {
-                // Some registries say 401 or 404 for a repository that is not there yet; the push will tell.
-                Err(provision_oci::ClientError::NotFound { .. }) => Ok(None),
-                answer => Ok(answer?),
-            },
+            Self::Registry(registry) => Ok(registry.head_manifest(repository, wanted).await?),
             Self::Media(media) => media.head(repository, wanted).await,
         }
     }

@@ -7,15 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, LINK, LOCATION, WWW_AUTHENTICATE,
-};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, LINK, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::{BodyExt as _, Collected, Limited};
 use hyper::body::Incoming;
 use openssl::ssl::SslContext;
 use provision_pull_secret::Credentials;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
 use crate::digest::Digest;
 use crate::manifest::{Descriptor, Manifest};
@@ -29,6 +27,7 @@ mod connect;
 mod error;
 mod pulse;
 mod retry;
+mod travel;
 
 pub use blob::{BlobStream, Progress};
 pub use error::ClientError;
@@ -37,7 +36,7 @@ use answer::{header, next_page, own_words, value};
 use ask::{Ask, Payload};
 use auth::{Challenge, Known, Token, token_url, who};
 use connect::{Server, context};
-use pulse::Pulse;
+use travel::within;
 
 /// A manifest may be this large (distribution specification: registries should take 4 MiB).
 const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
@@ -45,8 +44,6 @@ const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
 const ANSWER_LIMIT: usize = 64 * 1024;
 /// How long nothing may move on a connection unless something else is wished.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// More redirects than this are a loop.
-const REDIRECTS: usize = 5;
 
 /// Finds the credentials for `registry/repository`.
 pub type Lookup = Arc<dyn Fn(&str) -> Option<Credentials> + Send + Sync>;
@@ -277,124 +274,6 @@ impl Registry {
         Token::parse(&bytes, Instant::now()).ok_or_else(|| self.nonsense(what, "no token in it"))
     }
 
-    /// One request, and on to where the registry sends us. Credentials never go to another server.
-    async fn follow(
-        &self,
-        mut ask: Ask<'_>,
-        authorization: Option<SecretString>,
-    ) -> Result<Response<Incoming>, ClientError> {
-        let mut authorization = authorization;
-        for _ in 0..=REDIRECTS {
-            let (server, path) = self.locate(&ask.target)?;
-            let own = server.is_none() || ask.target.starts_with('/');
-            // A token server is another server by right, and it is us who went there.
-            let sent = authorization.as_ref().filter(|_| own || ask.repository.is_none());
-            let redirectable = matches!(ask.method, Method::GET | Method::HEAD);
-            let request = self.request(&ask.method, &path, &ask.headers, sent, server.as_ref());
-            let body = std::mem::replace(&mut ask.body, Payload::Nothing);
-            let answer = self.exchange(server.as_ref().unwrap_or(&self.inner.server), request, body).await?;
-            if !answer.status().is_redirection() || !redirectable {
-                return Ok(answer);
-            }
-            let Some(target) = header(answer.headers(), LOCATION.as_str()) else { return Ok(answer) };
-            let base = server.as_ref().unwrap_or(&self.inner.server);
-            if target.starts_with('/') {
-                ask.target = format!("{}://{}{target}", base.scheme(), base.name);
-            } else {
-                ask.target = target;
-            }
-            if !self.is_own(&ask.target) {
-                authorization = None;
-            }
-            self.finish(answer).await;
-        }
-        Err(self.nonsense(&ask.target, "more than 5 redirects"))
-    }
-
-    fn is_own(&self, target: &str) -> bool {
-        let own = format!("{}://{}/", self.inner.server.scheme(), self.inner.server.name);
-        target.starts_with('/') || target.starts_with(&own)
-    }
-
-    /// The server of a target, if it is not our own, and the path on it.
-    fn locate(&self, target: &str) -> Result<(Option<Server>, String), ClientError> {
-        if target.starts_with('/') {
-            return Ok((None, target.to_owned()));
-        }
-        let nonsense = || self.nonsense(target, "expected an address that begins with https://");
-        let (scheme, rest) = target.split_once("://").ok_or_else(nonsense)?;
-        let (host, path) =
-            rest.split_once('/').map_or((rest, "/".to_owned()), |(host, path)| (host, format!("/{path}")));
-        if self.is_own(target) {
-            return Ok((None, path));
-        }
-        let tls = match (scheme, &self.inner.tls) {
-            ("https", Some(tls)) => Some(tls.clone()),
-            ("https", None) => Some(context(&[])?),
-            // From TLS down to plain text is never followed.
-            ("http", None) => None,
-            _ => return Err(nonsense()),
-        };
-        Ok((Some(Server::new(host, tls)), path))
-    }
-
-    fn request(
-        &self,
-        method: &Method,
-        path: &str,
-        headers: &HeaderMap,
-        authorization: Option<&SecretString>,
-        server: Option<&Server>,
-    ) -> Request<()> {
-        let mut request = Request::new(());
-        *request.method_mut() = method.clone();
-        *request.uri_mut() = path.parse().unwrap_or_default();
-        *request.headers_mut() = headers.clone();
-        let server = server.unwrap_or(&self.inner.server);
-        request.headers_mut().insert(HOST, value(&server.name));
-        request.headers_mut().insert("user-agent", HeaderValue::from_static("provision"));
-        if let Some(authorization) = authorization {
-            let mut value = value(authorization.expose_secret());
-            value.set_sensitive(true);
-            request.headers_mut().insert(AUTHORIZATION, value);
-        }
-        request
-    }
-
-    async fn exchange(
-        &self,
-        server: &Server,
-        request: Request<()>,
-        body: Payload,
-    ) -> Result<Response<Incoming>, ClientError> {
-        let broken = |source| ClientError::Broken { registry: server.name.clone(), source };
-        let patience = self.inner.patience;
-        let (mut connection, mut idle) = within(patience, server, server.connection()).await?;
-        let (parts, ()) = request.into_parts();
-        let mut body = body;
-        loop {
-            // A connection that lay idle may be closed just now; what can be sent again then is.
-            let (now, later) = body.split();
-            let pulse = Pulse::default();
-            let request = Request::from_parts(parts.clone(), pulse.felt_in(now.into_body()));
-            let answer = tokio::select! {
-                answer = connection.send_request(request) => answer,
-                () = pulse.stopped(patience) => return Err(silent(server, patience)),
-            };
-            match (answer, later) {
-                (Ok(answer), _) => {
-                    server.keep(connection);
-                    return Ok(answer);
-                }
-                (Err(error), Some(later)) if idle && !error.is_timeout() => {
-                    (connection, idle) = within(patience, server, server.connection()).await?;
-                    body = later;
-                }
-                (Err(error), _) => return Err(broken(error)),
-            }
-        }
-    }
-
     /// The answer, if it is a success; otherwise what it means.
     async fn success(
         &self,
@@ -457,19 +336,6 @@ impl Registry {
     }
 }
 
-/// What takes at most so long.
-async fn within<T>(
-    patience: Duration,
-    server: &Server,
-    work: impl Future<Output = Result<T, ClientError>>,
-) -> Result<T, ClientError> {
-    tokio::time::timeout(patience, work).await.unwrap_or_else(|_| Err(silent(server, patience)))
-}
-
-fn silent(server: &Server, patience: Duration) -> ClientError {
-    ClientError::Silent { registry: server.name.clone(), patience }
-}
-
 /// A body's length as a header.
 fn length(size: u64) -> HeaderValue {
     HeaderValue::from(size)
@@ -483,21 +349,4 @@ fn blob_name(repository: &Repository, descriptor: &Descriptor) -> String {
 /// Sets the length of what is sent; registries need it to take a blob in one piece.
 fn with_length(headers: &mut HeaderMap, size: u64) {
     headers.insert(CONTENT_LENGTH, length(size));
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn no_place_that_a_registry_names_makes_it_panic(target in "(https?://|/|)[a-z0-9:/@?.\\[\\] é]{0,40}") {
-            let options = Options { plain_http: true, ..Options::default() };
-            let registry = Registry::new("localhost:5000", &options).unwrap();
-            let _ = registry.locate(&target);
-            let _ = registry.is_own(&target);
-        }
-    }
 }

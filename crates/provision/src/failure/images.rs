@@ -90,6 +90,10 @@ fn client(error: &ClientError) -> Option<String> {
         ClientError::Status { status, .. } if status.is_server_error() || status.as_u16() == 429 => {
             format!("the registry's own log says more. {AGAIN}")
         }
+        ClientError::Nonsense { registry, .. } => format!(
+            "expected a registry at {registry}: something else, such as a proxy or a login page, may answer there; \
+             curl -i https://{registry}/v2/ shows what does"
+        ),
         ClientError::Reading { what, .. } => format!(
             "the media are not whole: where they were written, remove {what} if it is there and save once more"
         ),
@@ -103,6 +107,10 @@ fn image(error: &OciError) -> Option<String> {
         error if error.is_disk_full() => full(),
         OciError::DigestMismatch { .. } | OciError::Size { .. } => {
             "where the media were written, remove the damaged file and save once more: only that comes again"
+                .to_owned()
+        }
+        OciError::Manifest { .. } => {
+            "expected an image there: is the name right, and is it a registry that answers (not a proxy or login page)?"
                 .to_owned()
         }
         OciError::NotAStore { .. } => {

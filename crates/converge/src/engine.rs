@@ -207,12 +207,13 @@ impl<'a> Engine<'a> {
         stop: &dyn Fn() -> bool,
     ) -> Result<()> {
         let total = plan.steps.len();
+        let recorded = self.recorded()?.resources;
         for (place, step) in plan.steps.iter().enumerate().take(stretch.end).skip(stretch.start) {
             let place = place + 1;
             go_on(stop, || step.ids.first().map(ToString::to_string).unwrap_or_default())?;
             listener(&Event::Started { number: place, total, step });
             let begun = Instant::now();
-            self.save_step(number, step)?;
+            self.save_step(number, step, &recorded)?;
             self.journal.append(&Record::Intent { step: place })?;
             let done = self.step(step, listener, stop).inspect_err(|error| {
                 if let Error::Conflict { .. } = error {
@@ -254,13 +255,17 @@ impl<'a> Engine<'a> {
     }
 
     /// Keeps the bytes that a step replaces, before it replaces them.
-    fn save_step(&self, number: u64, step: &Step) -> Result<()> {
+    fn save_step(&self, number: u64, step: &Step, recorded: &Resources) -> Result<()> {
         let Op::Put { id, from, .. } = &step.op else { return Ok(()) };
-        let bytes = self.save_bytes(id, from)?;
-        if let (Some(bytes), Why::Drift) = (bytes, step.why) {
-            self.records.keep_drifted(number, id, &bytes)?;
-        }
-        Ok(())
+        let Some(bytes) = self.save_bytes(id, from)? else { return Ok(()) };
+        let fingerprint = |state: &State| state.content().and_then(|content| content.fingerprint.clone());
+        // What goes may have been changed by somebody as well, and theirs is in neither the store nor the baseline.
+        let theirs = match (step.why, recorded.get(id).and_then(|was| fingerprint(&was.state))) {
+            (Why::Drift, _) => true,
+            (Why::Removed, Some(ours)) => fingerprint(from).is_some_and(|is| is != ours),
+            _ => false,
+        };
+        if theirs { self.records.keep_drifted(number, id, &bytes) } else { Ok(()) }
     }
 
     /// Keeps the bytes that a state speaks of, as they are on the host now.

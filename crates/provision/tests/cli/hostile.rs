@@ -84,6 +84,19 @@ fn records_that_others_may_read_are_closed_again() {
 }
 
 #[test]
+fn what_somebody_made_of_ours_is_kept_when_it_goes() {
+    let (bench, _) = adopted();
+    fs::write(bench.at("/etc/motd"), "somebody's work\n").unwrap();
+    bench.on_root(&["destroy"]).expect(0);
+    assert_eq!(fs::read(bench.at("/etc/motd")).unwrap(), b"from before\n");
+    let kept: Vec<Vec<u8>> = fs::read_dir(bench.at(STATE).join("lost+found"))
+        .unwrap()
+        .map(|entry| fs::read(entry.unwrap().path()).unwrap())
+        .collect();
+    assert_eq!(kept, [b"somebody's work\n"], "theirs, and not /etc/new, which is ours");
+}
+
+#[test]
 fn what_could_not_be_put_back_is_not_replaced() {
     let bench = Bench::new();
     fs::create_dir(bench.at("/etc/motd")).unwrap();

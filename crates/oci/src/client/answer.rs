@@ -31,10 +31,16 @@ pub(super) fn own_words(body: &[u8]) -> String {
     }
     if let Ok(Errors { errors }) = serde_json::from_slice(body) {
         let all: Vec<String> = errors.iter().map(|one| format!("{} {}", one.code, one.message)).collect();
-        return format!(": {}", all.join("; "));
+        return format!(": {}", printable(&all.join("; "), 1000));
     }
-    let text: String = String::from_utf8_lossy(body).split_whitespace().collect::<Vec<_>>().join(" ");
-    if text.is_empty() { text } else { format!(": {}", text.chars().take(200).collect::<String>()) }
+    let text = printable(&String::from_utf8_lossy(body), 200);
+    if text.is_empty() { text } else { format!(": {text}") }
+}
+
+/// One line of at most so many characters, without those that would command a terminal.
+fn printable(text: &str, most: usize) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).take(most).collect()
 }
 
 #[cfg(test)]
@@ -46,9 +52,18 @@ mod tests {
     #[test]
     fn a_registry_s_own_words_are_shown_in_short() {
         let spec = br#"{"errors":[{"code":"DENIED","message":"no"},{"code":"X"}]}"#;
-        assert_eq!(own_words(spec), ": DENIED no; X ");
+        assert_eq!(own_words(spec), ": DENIED no; X");
         assert_eq!(own_words(b"<html>\n  502 </html>"), ": <html> 502 </html>");
         assert_eq!(own_words(b""), "");
+    }
+
+    #[test]
+    fn a_registry_s_own_words_command_no_terminal_and_fake_no_line() {
+        let spec = br#"{"errors":[{"code":"X","message":"\u001b[2Jno\r\nhint: run this"}]}"#;
+        assert_eq!(own_words(spec), ": X \u{fffd}[2Jno hint: run this");
+        assert_eq!(own_words(b"\x1b[31mred"), ": \u{fffd}[31mred");
+        let long = format!(r#"{{"errors":[{{"code":"{}"}}]}}"#, "x".repeat(9000));
+        assert!(own_words(long.as_bytes()).len() < 1100);
     }
 
     #[test]
@@ -65,7 +80,7 @@ mod tests {
         #[test]
         fn no_answer_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), link in ".{0,60}") {
             let shown = own_words(&bytes).chars().count();
-            prop_assert!(shown <= 202 || bytes.starts_with(b"\x7b"));
+            prop_assert!(shown <= 1002);
             let _ = next_page(&link);
         }
     }

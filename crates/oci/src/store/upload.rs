@@ -48,8 +48,9 @@ impl Upload {
         let directory = store.directory.join("uploads");
         let path = directory.join(&id);
         fs::create_dir_all(&directory).await.map_err(|e| Error::file("make", &directory, e))?;
-        let file = fs::OpenOptions::new().create_new(true).write(true).open(&path).await;
-        let file = file.map_err(|e| Error::file("make", &path, e))?;
+        // Not in tokio's pool: were this given up in the middle, the file would be made after all, and stay for good.
+        let file = std::fs::OpenOptions::new().create_new(true).write(true).open(&path);
+        let file = fs::File::from_std(file.map_err(|e| Error::file("make", &path, e))?);
         let part = Part { path, passing: false };
         Ok(Self { store: store.clone(), id, part, file, hasher: Some(Hasher::new()?), offset: 0 })
     }

@@ -34,6 +34,9 @@ impl Document {
 
     pub(crate) fn parse(bytes: &[u8]) -> Result<Document> {
         let text = std::str::from_utf8(bytes).map_err(|e| Error::NotUtf8 { offset: e.valid_up_to() })?;
+        if text.starts_with('\u{feff}') {
+            return Err(Error::ByteOrderMark);
+        }
         if text.trim().is_empty() {
             return Err(Error::Empty);
         }
@@ -273,5 +276,16 @@ impl<'de> Visitor<'de> for Pairs {
             pairs.push(pair);
         }
         Ok(pairs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_named() {
+        let text = "\u{feff}{\"auths\":{}}";
+        assert!(matches!(Document::parse(text.as_bytes()), Err(Error::ByteOrderMark)));
     }
 }

@@ -20,6 +20,11 @@ pub enum Error {
         /// Offset of the first bad byte.
         offset: usize,
     },
+    /// What some editors put before UTF-8; RFC 8259, section 8.1 forbids it, and podman refuses it.
+    #[error(
+        "the file begins with a byte order mark (EF BB BF), which JSON has not; save it as UTF-8 without one"
+    )]
+    ByteOrderMark,
     /// The JSON parser gave up.
     #[error("the file is not valid JSON (line {line}, column {column})")]
     Syntax {

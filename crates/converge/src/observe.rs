@@ -107,11 +107,20 @@ fn observe_part(machine: Machine<'_>, id: &ResourceId, name: &str, hint: &State)
     let found =
         part::read(&bytes, name).map_err(|source| Error::Part { path: id.path().to_path_buf(), source })?;
     let secret = hint.content().is_some_and(|content| content.secret);
+    let mode = root.node(&path)?.map_or(0, |node| node.meta.mode);
+    // The file keeps its mode when we write our part into it, and a secret must not be read by all.
+    if secret && found.is_none() && mode & 0o077 != 0 {
+        let path = path.display();
+        return Ok(State::Unknown {
+            reason: format!(
+                "a secret belongs into {path}, which others may read (mode {mode:04o}); run: chmod 600 {path}"
+            ),
+        });
+    }
     let content: Option<Content> = match found {
         Some(bytes) => Some(machine.vault.describe(&bytes, secret)?),
         None => None,
     };
-    let mode = root.node(&path)?.map_or(0, |node| node.meta.mode);
     Ok(State::Part(PartState { content, mode }))
 }
 

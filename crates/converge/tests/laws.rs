@@ -186,6 +186,26 @@ fn a_link_to_a_shared_file_stays_one_and_so_does_the_file_s_mode() {
 }
 
 #[test]
+fn a_secret_is_not_written_into_a_file_that_others_may_read() {
+    for (mode, refused) in [(0o644, true), (0o640, true), (0o600, false)] {
+        let bench = Bench::new(&[(4, "127.0.0.1 localhost\n".into(), mode)]);
+        let before = bench.tree();
+        let vault = Vault::new(&bench.host.root, STATE);
+        let content = Some(vault.put("password", b"canary in the vault\n", true).unwrap());
+        let mut desired = Desired::default();
+        let part = State::Part(PartState { content, mode: 0o600 });
+        desired.insert(ResourceId::part(PARTS[0], "provision"), resource(part));
+        match bench.try_apply(&desired, usize::MAX) {
+            Err(failure) => {
+                assert!(refused && failure.cause.to_string().contains("chmod 600"), "{}", failure.cause);
+                assert_eq!(bench.tree(), before);
+            }
+            Ok(_) => assert!(!refused),
+        }
+    }
+}
+
+#[test]
 fn nothing_is_told_of_a_private_file_in_the_way() {
     let bench = Bench::new(&[(0, "1234\n".into(), 0o600)]);
     let before = bench.tree();

@@ -12,6 +12,9 @@ use crate::section::registry::UNIT;
 /// What every service that runs as a container needs; packages bring it on both families.
 const PODMAN: &str = "podman";
 
+/// Ids that a user's containers need: one for each that an image may use (subuid(5), useradd's own default).
+const SUBORDINATE_IDS: u64 = 65_536;
+
 impl Profile {
     /// What a host must offer. `applied`: a generation is in force, so what a profile brings may be there already.
     pub fn requirements(&self, applied: bool) -> Vec<Requirement> {
@@ -71,6 +74,10 @@ fn oldest() -> Version {
 fn access(preflight: &Preflight, out: &mut Vec<Requirement>) {
     if preflight.sudo.is_some() {
         out.push(Requirement::Sudo);
+    }
+    if let Some(user) = &preflight.rootless {
+        out.push(Requirement::SubordinateIds { user: user.0.clone(), count: SUBORDINATE_IDS });
+        out.push(Requirement::Linger { user: user.0.clone() });
     }
     let Some(ssh) = &preflight.ssh else { return };
     if ssh.keys {

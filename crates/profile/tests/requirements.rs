@@ -61,6 +61,13 @@ fn each_key_by_itself() {
     check("[preflight]\nmemory = \"2KiB\"\n", &[r#"{"require":"memory","bytes":2048}"#]);
     check("[preflight]\ncpus = 2\n", &[r#"{"require":"cpus","count":2}"#]);
     check(
+        "[preflight]\nrootless = \"core\"\n",
+        &[
+            r#"{"require":"subordinate-ids","user":"core","count":65536}"#,
+            r#"{"require":"linger","user":"core"}"#,
+        ],
+    );
+    check(
         "[host]\nhostname = \"a.x\"\naddresses = { \"a.x\" = [\"10.0.0.5\"], \"b.x\" = [\"10.0.0.6\"] }\n",
         &[
             r#"{"require":"name","name":"a.x","declared":["10.0.0.5"]}"#,

@@ -24,11 +24,15 @@ fn a_user_with_sudo_provisions_and_one_without_is_told() {
     // Keys: none yet, then a pair that may log in.
     stage
         .run(
-            "sed -i 's/^sudo = .*/sudo = \"passwordless\"\\nssh = { keys = true, login = \"core@localhost\" }/' /home/core/profiles/podman-host.toml",
+            "sed -i 's/^sudo = .*/sudo = \"passwordless\"\\nssh = { keys = true, login = \"core@localhost\" }\\nrootless = \"core\"/' /home/core/profiles/podman-host.toml",
             0,
         )
         .unwrap();
-    stage.run("su - core -c 'provision check profiles/podman-host.toml'", 3).unwrap();
+    let refused = stage.run("su - core -c 'provision check profiles/podman-host.toml'", 3).unwrap();
+    for finding in ["ssh-keys", "ssh-login:core@localhost", "linger:core"] {
+        assert!(refused.contains(finding), "{finding} is not told:\n{refused}");
+    }
+    stage.run("loginctl enable-linger core", 0).unwrap();
     stage
         .run(
             "su - core -c 'mkdir --mode=700 .ssh && ssh-keygen -q -t ed25519 -N \"\" -f .ssh/id_ed25519 && cp .ssh/id_ed25519.pub .ssh/authorized_keys && \

@@ -22,6 +22,8 @@ table! {
         memory: Option<Size>,
         /// The least number of processors.
         cpus: Option<Count>,
+        /// A user whose containers shall run without root, also when nobody is logged in.
+        rootless: Option<Account>,
     }
 }
 

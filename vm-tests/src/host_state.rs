@@ -15,12 +15,16 @@ const VOLATILE: [(&str, &str); 4] = [
 ];
 
 /// Lines that may come or go, with their reasons: data that is kept, and what only lasts until the next boot.
-const PASSING: [(&str, &str); 5] = [
+const PASSING: [(&str, &str); 6] = [
     ("provision", "below /var/lib: the record of what was done"),
     ("registry", "below /var/lib: the images that were mirrored; data is kept"),
     ("distribution", "likewise"),
     ("containers", "below /var/lib: podman's own storage"),
     ("unit run-netns.mount loaded active mounted", "podman's folder of network namespaces"),
+    (
+        "unit var-lib-containers-storage-overlay.mount loaded active mounted",
+        "podman's storage, mounted when podman is asked something for the first time",
+    ),
 ];
 
 /// Units that come and go by themselves, whatever state they are in.

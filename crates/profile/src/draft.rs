@@ -133,6 +133,11 @@ impl Draft {
         for name in podman::packages(facts)? {
             self.package(name, None);
         }
+        for path in podman::lock_files(facts)? {
+            if !self.desired.resources.contains_key(&ResourceId::file(path)) {
+                self.text(path, "", &[]);
+            }
+        }
         Ok(())
     }
 

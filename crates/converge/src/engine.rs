@@ -14,7 +14,7 @@ use crate::desired::Desired;
 use crate::difference::{self, Difference};
 use crate::error::{Error, Result};
 use crate::event::{Event, Listener};
-use crate::generation::{Outcome, Records, Report};
+use crate::generation::{Asked, Records, Report};
 use crate::health;
 use crate::journal::{Journal, Record};
 use crate::machine::Machine;
@@ -27,6 +27,7 @@ use crate::resource::{Kind, ResourceId, Resources};
 use crate::state::State;
 use crate::vault::Vault;
 
+mod report;
 mod undo;
 
 /// Where provision keeps its own files on a host.
@@ -157,7 +158,8 @@ impl<'a> Engine<'a> {
         for bytes in request.desired.literals.values() {
             self.machine.vault.keep(bytes, false)?;
         }
-        self.records.begin(number, request.desired, &plan, request.profile)?;
+        let asked = Asked { who: request.who.to_owned(), profile: request.name.to_owned() };
+        self.records.begin(number, &asked, request.desired, &plan, request.profile)?;
         self.journal.append(&Record::Begin { generation: number })?;
         match self.carry_out(number, request, &plan) {
             Ok(()) => Ok(Applied::Committed(self.commit(number, request, &plan)?)),
@@ -284,37 +286,13 @@ impl<'a> Engine<'a> {
     }
 
     fn commit(&self, number: u64, request: &Request<'_>, plan: &Plan) -> Result<Report> {
-        let report = self.report(number, request, plan, Outcome::Committed, None)?;
+        let report = self.committed(number, plan)?;
         self.records.write_report(&report)?;
         self.records.commit(number)?;
         self.forget_baseline(request.desired)?;
         self.journal.remove()?;
         (request.listener)(&Event::Committed { generation: number });
         Ok(report)
-    }
-
-    fn report(
-        &self,
-        number: u64,
-        request: &Request<'_>,
-        plan: &Plan,
-        result: Outcome,
-        reason: Option<String>,
-    ) -> Result<Report> {
-        let now = jiff::Timestamp::try_from(provision_host::now()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        Ok(Report {
-            schema: 1,
-            generation: number,
-            parent: self.records.current()?,
-            time: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            who: request.who.to_owned(),
-            profile: request.name.to_owned(),
-            state_id: plan.state_id.clone(),
-            result,
-            steps: plan.steps.len(),
-            corrective: plan.steps.iter().filter(|step| step.why == Why::Drift).count(),
-            reason,
-        })
     }
 
     /// What is no longer ours has no baseline any more: the next first contact takes a new one.

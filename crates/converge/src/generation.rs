@@ -35,6 +35,9 @@ pub struct Report {
     pub steps: usize,
     /// How many of them repaired drift.
     pub corrective: usize,
+    /// The resources whose drift they repaired; what was in their place is in `lost+found`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub corrected: Vec<ResourceId>,
     /// Why it failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -46,8 +49,30 @@ pub struct Report {
 pub enum Outcome {
     /// Everything was done and proved.
     Committed,
-    /// It failed, and the host is as it was before.
+    /// It failed or was cut off, and the host is as it was before.
     Undone,
+    /// It failed, and so did taking it back; the next run tries again.
+    HalfDone,
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Committed => "committed",
+            Self::Undone => "undone",
+            Self::HalfDone => "half-done",
+        })
+    }
+}
+
+/// Who asked for a generation, and for what. Written before its first step, so that a run that is cut off has a report
+/// in the end as well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Asked {
+    /// Who.
+    pub(crate) who: String,
+    /// What for: see [`Report::profile`].
+    pub(crate) profile: String,
 }
 
 /// provision's own directory on the host: baseline and generations.
@@ -113,7 +138,12 @@ impl<'a> Records<'a> {
         found.ok_or_else(|| self.no_generation(number))
     }
 
-    /// The report of generation `number`; none when it was cut off.
+    /// Who asked for generation `number`; none for one that an older version made.
+    pub(crate) fn asked(&self, number: u64) -> Result<Option<Asked>> {
+        self.read(&self.place(number).join("asked.json"))
+    }
+
+    /// The report of generation `number`; none while it is under way, or was cut off and not taken back yet.
     pub fn report(&self, number: u64) -> Result<Option<Report>> {
         self.read(&self.place(number).join("report.json"))
     }
@@ -145,9 +175,17 @@ impl<'a> Records<'a> {
     }
 
     /// Writes down what a new generation is about to do.
-    pub(crate) fn begin(&self, number: u64, desired: &Desired, plan: &Plan, profile: &str) -> Result<()> {
+    pub(crate) fn begin(
+        &self,
+        number: u64,
+        asked: &Asked,
+        desired: &Desired,
+        plan: &Plan,
+        profile: &str,
+    ) -> Result<()> {
         let place = self.place(number);
         make_directories(self.root, &place)?;
+        self.write(&place.join("asked.json"), asked)?;
         self.root.write(&place.join("profile.toml"), profile.as_bytes(), &Meta::own(0o600))?;
         self.write(&place.join("plan.json"), plan)?;
         self.write(&place.join("desired.json"), desired)

@@ -1,8 +1,8 @@
 //! Plans, steps and reports in words.
 
 use provision_converge::{
-    Desired, Difference, DirectoryState, Engine, FileState, Op, PackageState, Plan, Report, State, Step,
-    UnitState, Why,
+    Desired, Difference, DirectoryState, Engine, FileState, Op, PackageState, Plan, Report, ResourceId,
+    State, Step, UnitState, Why,
 };
 use serde_json::json;
 
@@ -161,7 +161,7 @@ pub fn plan_json(engine: &Engine<'_>, desired: &Desired, plan: &Plan) -> Result<
 pub fn report(report: &Report) -> String {
     let corrective = match report.corrective {
         0 => String::new(),
-        number => format!(", {number} corrective"),
+        number => format!(", {number} corrective: {}", some(&report.corrected)),
     };
     format!(
         "generation {}: {} ({}{corrective}), state {}",
@@ -170,4 +170,13 @@ pub fn report(report: &Report) -> String {
         steps(report.steps),
         report.state_id.get(..12).unwrap_or(&report.state_id),
     )
+}
+
+/// The first few of many names.
+fn some(ids: &[ResourceId]) -> String {
+    let mut names: Vec<String> = ids.iter().take(3).map(ToString::to_string).collect();
+    if let more @ 1.. = ids.len().saturating_sub(names.len()) {
+        names.push(format!("and {more} more"));
+    }
+    names.join(", ")
 }

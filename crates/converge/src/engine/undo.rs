@@ -13,6 +13,10 @@ use crate::event::{Event, Listener};
 use crate::generation::Outcome;
 use crate::journal::Record;
 use crate::resource::{Kind, ResourceId};
+
+/// What is told of a run that did not end by itself.
+const CUT_OFF: &str = "the run was cut off";
+
 impl Engine<'_> {
     /// Takes back what a run left half-done that was cut off; nothing when there is none.
     pub fn recover(&self, listener: Listener<'_>) -> Result<()> {
@@ -27,7 +31,7 @@ impl Engine<'_> {
             } else {
                 listener(&Event::Recovering { generation: *generation });
                 self.sweep(*generation)?;
-                self.undo(*generation, "the run was cut off", listener)?;
+                self.end_by_undo(*generation, CUT_OFF, listener)?;
             }
         }
         self.journal.remove()
@@ -36,18 +40,22 @@ impl Engine<'_> {
     /// After a failure: back to the generation before, and a report that says so.
     pub(super) fn take_back(&self, number: u64, request: &Request<'_>, cause: Error) -> Failure {
         (request.listener)(&Event::RollingBack { reason: cause.to_string() });
-        let undone = self.undo(number, &cause.to_string(), request.listener).and_then(|()| {
-            let reason = Some(cause.to_string());
-            let report =
-                self.report(number, request, &self.plan(&self.recorded()?)?, Outcome::Undone, reason)?;
-            self.records.write_report(&report)?;
-            self.journal.remove()
-        });
-        let aftermath = match undone {
+        let undone = self.end_by_undo(number, &cause.to_string(), request.listener);
+        let aftermath = match undone.and_then(|()| self.journal.remove()) {
             Ok(()) => Aftermath::Undone,
             Err(error) => Aftermath::HalfDone(Box::new(error)),
         };
         Failure { cause: Box::new(cause), aftermath }
+    }
+
+    /// Takes a generation back, and writes the report that says so, or that says that not even this was possible.
+    fn end_by_undo(&self, number: u64, reason: &str, listener: Listener<'_>) -> Result<()> {
+        let undone = self.undo(number, reason, listener);
+        let result = if undone.is_ok() { Outcome::Undone } else { Outcome::HalfDone };
+        let report =
+            self.failed(number, result, reason).and_then(|report| self.records.write_report(&report));
+        // What keeps the undo from its end may well keep a report from the disk, and is what has to be told.
+        undone.and(report)
     }
 
     /// Plans from what was attempted towards the generation before, and does it.

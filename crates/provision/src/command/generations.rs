@@ -51,7 +51,7 @@ pub fn run(global: &Global) -> Result<Exit, Failure> {
             report.who,
             report.profile,
             report.state_id.chars().take(12).collect(),
-            format!("{:?}", report.result).to_lowercase(),
+            report.result.to_string(),
             report.steps.to_string(),
         ]);
     }

@@ -130,6 +130,12 @@ impl Bench {
         Ran { command, directory: self.directory(), status: output.status, stdout, stderr }
     }
 
+    /// What a generation left behind.
+    pub(crate) fn report(&self, generation: u64) -> serde_json::Value {
+        let path = format!("/var/lib/provision/generations/{generation:04}/report.json");
+        serde_json::from_slice(&fs::read(self.at(&path)).unwrap()).unwrap()
+    }
+
     /// Everything on the host but provision's own records: kind and mode, and bytes.
     pub(crate) fn tree(&self) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
         let mut tree = BTreeMap::new();

@@ -75,9 +75,11 @@ fn five_when_it_cannot_be_taken_back_and_the_next_run_does() {
     fs::rename(&hidden, &store).unwrap();
     fs::remove_file(bench.at(&last())).unwrap();
     bench.on_root(&["status"]).says("cut off");
+    assert_eq!(bench.report(1)["result"], "half-done");
     let destroyed = bench.on_root(&["destroy"]);
     destroyed.expect(0).complains("was cut off");
     assert_eq!(bench.tree(), before);
+    assert_eq!(bench.report(1)["result"], "undone");
 }
 
 #[test]
@@ -88,6 +90,9 @@ fn six_when_the_host_changed_under_us() {
     let still = bench.stand_still(&["apply", profile.to_str().unwrap()]);
     fs::write(bench.at(&last()), "somebody else's\n").unwrap();
     still.resume().expect(6).complains("changed under us").complains("hint: everything is taken back");
+    let report = bench.report(1);
+    assert_eq!((&report["result"], &report["profile"]), (&"undone".into(), &"many".into()));
+    assert!(report["reason"].as_str().unwrap().contains("changed under us"), "{report}");
     let theirs = bench.tree().remove(&bench.at(&last()));
     assert_eq!(theirs.as_ref().map(|(_, bytes)| bytes.as_slice()), Some(&b"somebody else's\n"[..]));
     before.extend(theirs.map(|theirs| (bench.at(&last()), theirs)));

@@ -43,7 +43,14 @@ fn what_was_killed_is_taken_back_by_the_next_run() {
     still.resume();
     assert_ne!(bench.tree(), before, "nothing could be taken back");
     bench.on_root(&["status"]).says("A run was cut off");
+    assert!(
+        !bench.at("/var/lib/provision/generations/0001/report.json").exists(),
+        "it could not even report"
+    );
     bench.on_root(&apply).expect(0).complains("generation 1 was cut off").says("generation 2: many");
+    let report = bench.report(1);
+    let told = ["result", "profile", "reason"].map(|key| report[key].as_str().unwrap());
+    assert_eq!(told, ["undone", "many", "the run was cut off"]);
     bench.on_root(&["destroy"]).expect(0);
     assert_eq!(bench.tree(), before);
 }

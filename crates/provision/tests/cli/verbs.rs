@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use crate::bench::Bench;
 
 #[test]
@@ -47,7 +49,9 @@ fn drift_is_shown_repaired_and_kept() {
     bench.on_root(&apply).expect(0);
     fs::write(bench.at("/etc/motd"), "an hour of somebody's work\n").unwrap();
     bench.on_root(&["status"]).expect(2).says("1 drifted");
-    bench.on_root(&apply).expect(0).says("1 corrective").complains("drift");
+    bench.on_root(&apply).expect(0).says("1 corrective: file:/etc/motd").complains("drift");
+    let report = &bench.on_root(&["generations", "--json"]).json()["generations"][1];
+    assert_eq!((&report["corrective"], &report["corrected"]), (&json!(1), &json!(["file:/etc/motd"])));
     let kept = fs::read_dir(bench.at("/var/lib/provision/lost+found")).unwrap();
     let kept: Vec<_> = kept.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
     assert_eq!(kept, ["an hour of somebody's work\n"]);
@@ -71,4 +75,38 @@ fn what_only_its_owner_may_read_is_not_shown() {
     bench.on_root(&["status", "--json"]).never_shows("canary");
     bench.on_root(&["destroy"]).expect(0).never_shows("canary");
     assert_eq!(bench.tree(), before);
+}
+
+/// Of `/etc/hosts` only a block is ours; what others write around it is theirs, whichever verb comes by.
+#[test]
+fn edits_around_our_block_survive_every_verb() {
+    let bench = Bench::new();
+    fs::write(bench.at("/etc/hosts"), "127.0.0.1 localhost\n").unwrap();
+    let addresses = |ip: &str| format!("[host]\naddresses = {{ \"registry.example.test\" = [\"{ip}\"] }}\n");
+    let (first, second) =
+        (bench.profile("first", &addresses("192.0.2.1")), bench.profile("second", &addresses("192.0.2.2")));
+    let hosts = || fs::read_to_string(bench.at("/etc/hosts")).unwrap();
+    let edit =
+        |line: &str| fs::write(bench.at("/etc/hosts"), format!("{line}\n{}{line}\n", hosts())).unwrap();
+    bench.on_root(&["apply", first.to_str().unwrap()]).expect(0);
+    edit("# one");
+    bench.on_root(&["status"]).expect(0).says("No drift");
+    bench.on_root(&["apply", second.to_str().unwrap()]).expect(0);
+    edit("# two");
+    bench.on_root(&["rollback"]).expect(0);
+    edit("# three");
+    // Drift of the block itself is put right, and nothing else.
+    fs::write(bench.at("/etc/hosts"), hosts().replace("192.0.2.1", "192.0.2.9")).unwrap();
+    bench.on_root(&["status"]).expect(2).says("-192.0.2.9").never_shows("three");
+    bench
+        .on_root(&["apply", first.to_str().unwrap()])
+        .expect(0)
+        .says("1 corrective: file:/etc/hosts#provision");
+    assert_eq!(
+        hosts(),
+        "# three\n# two\n# one\n127.0.0.1 localhost\n# BEGIN provision\n192.0.2.1 registry.example.test\n\
+         # END provision\n# one\n# two\n# three\n"
+    );
+    bench.on_root(&["destroy"]).expect(0);
+    assert_eq!(hosts(), "# three\n# two\n# one\n127.0.0.1 localhost\n# one\n# two\n# three\n");
 }

@@ -110,6 +110,7 @@ impl Bench {
             desired,
             name: "test",
             profile: "",
+            lock: None,
             who: "test",
             interrupted,
             listener: &listener,

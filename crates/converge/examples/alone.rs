@@ -36,6 +36,7 @@ fn apply(engine: &Engine<'_>, name: &str, desired: &Desired) -> Result<(), Box<d
         desired,
         name,
         profile: "",
+        lock: None,
         who: "example",
         interrupted: &|| false,
         listener: &|event| {

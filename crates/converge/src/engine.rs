@@ -41,6 +41,8 @@ pub struct Request<'a> {
     pub name: &'a str,
     /// The text of the profile, kept with the generation.
     pub profile: &'a str,
+    /// The text of the lock that was used, kept beside it; none when the profile has none.
+    pub lock: Option<&'a str>,
     /// Who asks.
     pub who: &'a str,
     /// Asked between two steps; true: stop here and take back what was done.
@@ -159,7 +161,7 @@ impl<'a> Engine<'a> {
             self.machine.vault.keep(bytes, false)?;
         }
         let asked = Asked { who: request.who.to_owned(), profile: request.name.to_owned() };
-        self.records.begin(number, &asked, request.desired, &plan, request.profile)?;
+        self.records.begin(number, &asked, request, &plan)?;
         self.journal.append(&Record::Begin { generation: number })?;
         match self.carry_out(number, request, &plan) {
             Ok(()) => Ok(Applied::Committed(self.commit(number, request, &plan)?)),

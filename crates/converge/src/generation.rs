@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::desired::Desired;
+use crate::engine::Request;
 use crate::error::{Error, Result};
 use crate::plan::{Baseline, Plan};
 use crate::resource::ResourceId;
@@ -175,20 +176,16 @@ impl<'a> Records<'a> {
     }
 
     /// Writes down what a new generation is about to do.
-    pub(crate) fn begin(
-        &self,
-        number: u64,
-        asked: &Asked,
-        desired: &Desired,
-        plan: &Plan,
-        profile: &str,
-    ) -> Result<()> {
+    pub(crate) fn begin(&self, number: u64, asked: &Asked, request: &Request<'_>, plan: &Plan) -> Result<()> {
         let place = self.place(number);
         make_directories(self.root, &place)?;
         self.write(&place.join("asked.json"), asked)?;
-        self.root.write(&place.join("profile.toml"), profile.as_bytes(), &Meta::own(0o600))?;
+        self.root.write(&place.join("profile.toml"), request.profile.as_bytes(), &Meta::own(0o600))?;
+        if let Some(lock) = request.lock {
+            self.root.write(&place.join("lock.toml"), lock.as_bytes(), &Meta::own(0o600))?;
+        }
         self.write(&place.join("plan.json"), plan)?;
-        self.write(&place.join("desired.json"), desired)
+        self.write(&place.join("desired.json"), request.desired)
     }
 
     /// Writes the report of a generation.

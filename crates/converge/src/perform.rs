@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use provision_host::hostname::Hostname;
 use provision_host::packages::Changed;
-use provision_host::{Error as HostError, Family, Meta, hostname, packages, selinux, systemd, trust};
+use provision_host::{Error as HostError, Meta, hostname, packages, selinux, systemd, trust};
 
 use crate::accounts::Accounts;
 use crate::content;
@@ -49,12 +49,8 @@ pub(crate) fn perform(machine: Machine<'_>, op: &Op) -> Result<Done> {
             guarded(machine, &ResourceId::setting(name), from, to, || set(machine, to))
         }
         Op::Packages { install, remove } => {
-            let install: Vec<String> = install
-                .iter()
-                .map(|(name, version)| pinned(machine.family, name, version.as_deref()))
-                .collect();
-            let remove: Vec<String> = remove.iter().cloned().collect();
-            let packages = packages::transaction(machine.host, machine.family, &install, &remove)?;
+            let remove: Vec<&String> = remove.iter().collect();
+            let packages = packages::transaction(machine.host, machine.family, install, &remove)?;
             Ok(Done { packages: Some(packages), ..changed })
         }
         Op::Content { name, to } => {
@@ -62,15 +58,6 @@ pub(crate) fn perform(machine: Machine<'_>, op: &Op) -> Result<Done> {
             Ok(Done { nothing, ..changed })
         }
         Op::Poke { poke } => tell(machine, poke).map(|()| changed),
-    }
-}
-
-/// A package with its version as the family's package manager writes it.
-fn pinned(family: Family, name: &str, version: Option<&str>) -> String {
-    match (family, version) {
-        (_, None) => name.to_owned(),
-        (Family::Debian, Some(version)) => format!("{name}={version}"),
-        (Family::RedHat, Some(version)) => format!("{name}-{version}"),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::desired::Desired;
 use crate::op::{Op, Undo};
 use crate::poke::Poke;
 use crate::resource::{Kind, Resource, ResourceId, Resources};
-use crate::state::{DirectoryState, PackageState, State, UnitState};
+use crate::state::{DirectoryState, State, UnitState};
 
 /// The states found on the host now.
 pub type Observed = BTreeMap<ResourceId, State>;
@@ -245,7 +245,8 @@ fn stays(is: &State, baseline: &State, recorded: &State) -> bool {
             true
         }
         // A package that was there stays, whatever its version is by now.
-        (State::Package(_), State::Package(_), State::Package(PackageState { version: None })) => true,
+        // An older version may not be had any more, and then nothing at all could be taken back.
+        (State::Package(_), State::Package(_), State::Package(_)) => true,
         _ => false,
     }
 }

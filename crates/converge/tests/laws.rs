@@ -118,6 +118,7 @@ impl Bench {
             desired,
             name: "random",
             profile: "",
+            lock: None,
             who: "a test",
             interrupted: &interrupted,
             listener: &|_| {},

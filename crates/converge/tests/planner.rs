@@ -122,13 +122,23 @@ fn what_cannot_be_read_is_never_no_change() {
 #[test]
 fn a_package_that_was_there_stays() {
     let package = |version: Option<&str>| State::Package(PackageState { version: version.map(Into::into) });
-    let recorded = resources(&[("package:podman", package(None)), ("package:jq", package(None))]);
-    let observed =
-        states(&[("package:podman", package(Some("4.3.2"))), ("package:jq", package(Some("1.6")))]);
-    let baseline = Baseline {
-        states: states(&[("package:podman", package(Some("4.3.1"))), ("package:jq", State::Absent)]),
-        brought: ["libjq1".to_owned()].into(),
-    };
+    let recorded = resources(&[
+        ("package:podman", package(None)),
+        // Named in an exact version: the one before it may not be had any more.
+        ("package:skopeo", package(Some("1.9"))),
+        ("package:jq", package(None)),
+    ]);
+    let observed = states(&[
+        ("package:podman", package(Some("4.3.2"))),
+        ("package:skopeo", package(Some("1.9"))),
+        ("package:jq", package(Some("1.6"))),
+    ]);
+    let before = [
+        ("package:podman", package(Some("4.3.1"))),
+        ("package:skopeo", package(Some("1.8"))),
+        ("package:jq", State::Absent),
+    ];
+    let baseline = Baseline { states: states(&before), brought: ["libjq1".to_owned()].into() };
     let plan = plan(&Desired::default(), &recorded, &baseline, &observed);
     let [step] = plan.steps.as_slice() else { panic!("{plan:?}") };
     let remove = ["jq".to_owned(), "libjq1".to_owned()].into();

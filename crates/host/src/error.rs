@@ -108,6 +108,24 @@ pub enum Error {
         /// The name as it was given.
         name: String,
     },
+    /// A version that the package manager could take for something else.
+    #[error(
+        "{version:?} is no version of {name}: expected letters, digits and `+-._:~^`, starting with a letter or digit"
+    )]
+    BadPackageVersion {
+        /// The package.
+        name: String,
+        /// The version as it was given.
+        version: String,
+    },
+    /// The repositories of this host do not have a package in the version that is wanted.
+    #[error("no repository of this host offers {wanted}; offered: {offered}")]
+    NotOffered {
+        /// The package and the version.
+        wanted: String,
+        /// The versions that could be had, or `none`.
+        offered: String,
+    },
     /// A unit name that systemctl could take for something else.
     #[error("{name:?} is no unit name: expected it with its type, like `registry.service`, and no pattern")]
     BadUnitName {

@@ -66,19 +66,36 @@ pub fn refresh(host: &Host, family: Family) -> Result<()> {
     }
 }
 
+/// Every version of a package that the lists on this host offer; nothing is downloaded.
+pub fn offered(host: &Host, family: Family, name: &str) -> Result<BTreeSet<String>> {
+    checked(&[name])?;
+    match family {
+        Family::Debian => debian::offered(host, name),
+        Family::RedHat => redhat::offered(host, name),
+    }
+}
+
 /// Installs and removes, without questions, recommended packages or changes to the administrator's configuration
-/// files; a removal takes the configuration along (Debian: purge). The lists are refreshed first when they do not
-/// know a wanted package. A removal that would take along packages not named is [`Error::WouldRemove`], and
-/// nothing is changed then. Needs root.
+/// files; a removal takes the configuration along (Debian: purge). What is installed by name only stays in the version
+/// that it has; what is wanted in one exact version is brought to it, also down. The lists are refreshed first when they
+/// do not know a wanted package or version. A removal that would take along packages not named is
+/// [`Error::WouldRemove`], a version that nobody offers is [`Error::NotOffered`], and nothing is changed then. Needs root.
 pub fn transaction<S: AsRef<str>>(
     host: &Host,
     family: Family,
-    install: &[S],
+    install: &BTreeMap<String, Option<String>>,
     remove: &[S],
 ) -> Result<Changed> {
-    let (install, remove) = (checked(install)?, checked(remove)?);
+    checked(&install.keys().collect::<Vec<_>>())?;
+    let remove = checked(remove)?;
     let before = all_installed(host, family)?;
-    let install: Vec<String> = install.into_iter().filter(|name| !before.contains_key(name)).collect();
+    let install: Vec<Wanted<'_>> = install
+        .iter()
+        .map(wanted)
+        .collect::<Result<Vec<_>>>()?
+        .into_iter()
+        .filter(|one| !one.is_in(&before))
+        .collect();
     let remove: Vec<String> = remove.into_iter().filter(|name| before.contains_key(name)).collect();
     if !remove.is_empty() {
         let taken = match family {
@@ -91,12 +108,7 @@ pub fn transaction<S: AsRef<str>>(
         }
     }
     if !install.is_empty() {
-        for name in &install {
-            if candidate(host, family, name)?.is_none() {
-                refresh(host, family)?;
-                break;
-            }
-        }
+        to_be_had(host, family, &install)?;
         match family {
             Family::Debian => debian::install(host, &install)?,
             Family::RedHat => redhat::install(host, &install)?,
@@ -109,6 +121,58 @@ pub fn transaction<S: AsRef<str>>(
         }
     }
     Ok(difference(&before, &all_installed(host, family)?))
+}
+
+/// A package to install, in any version or in one.
+struct Wanted<'a> {
+    name: &'a str,
+    version: Option<&'a str>,
+}
+
+fn wanted<'a>((name, version): (&'a String, &'a Option<String>)) -> Result<Wanted<'a>> {
+    let version = version.as_deref();
+    match version.filter(|version| !is_version(version)) {
+        Some(version) => Err(Error::BadPackageVersion { name: name.clone(), version: version.to_owned() }),
+        None => Ok(Wanted { name, version }),
+    }
+}
+
+impl Wanted<'_> {
+    fn is_in(&self, installed: &BTreeMap<String, String>) -> bool {
+        let is = installed.get(self.name);
+        is.is_some_and(|is| self.version.is_none_or(|wanted| is == wanted))
+    }
+}
+
+/// Makes sure that the lists know all of it, and reads them again if they do not.
+fn to_be_had(host: &Host, family: Family, install: &[Wanted<'_>]) -> Result<()> {
+    for one in install {
+        let known = match one.version {
+            None => candidate(host, family, one.name)?.is_some(),
+            Some(version) => offered(host, family, one.name)?.contains(version),
+        };
+        if !known {
+            refresh(host, family)?;
+            break;
+        }
+    }
+    for one in install {
+        let Some(version) = one.version else { continue };
+        let offered = offered(host, family, one.name)?;
+        if !offered.contains(version) {
+            let offered = offered.into_iter().collect::<Vec<_>>().join(", ");
+            let offered = if offered.is_empty() { "none".to_owned() } else { offered };
+            return Err(Error::NotOffered { wanted: format!("{} {version}", one.name), offered });
+        }
+    }
+    Ok(())
+}
+
+/// Whether a text can be the version of a package, and nothing that a tool could take for more (deb-version(7); rpm's
+/// `[epoch:]version-release`).
+pub fn is_version(text: &str) -> bool {
+    let letters = text.chars().all(|c| c.is_ascii_alphanumeric() || "+-._:~^".contains(c));
+    letters && text.starts_with(|c: char| c.is_ascii_alphanumeric())
 }
 
 /// The part of a package version that the software's authors gave: no epoch, no release of the distribution.
@@ -155,6 +219,16 @@ mod tests {
             assert!(checked(&[name]).is_err(), "{name:?}");
         }
         assert_eq!(checked(&["g++", "a", "libc6:i386", "a"]).unwrap(), ["a", "g++", "libc6:i386"]);
+    }
+
+    #[test]
+    fn versions_that_a_tool_would_misread_are_refused() {
+        for text in ["", "-1", "1 2", "1=2", "1/stable", "1*", "~1"] {
+            assert!(!is_version(text), "{text:?}");
+        }
+        for text in ["1.6-2.1+deb12u1", "2:4.9.4-18.el9_4", "1.0~rc1-1", "1.0^git1-1.fc42"] {
+            assert!(is_version(text), "{text:?}");
+        }
     }
 
     #[test]

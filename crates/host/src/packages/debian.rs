@@ -1,11 +1,13 @@
 //! dpkg-query(1), apt-cache(8), apt-get(8): how they are called and how they answer. Names were checked before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::Result;
 use crate::host::Host;
 use crate::program::Program;
+
+use super::Wanted;
 
 /// Downloads and unpacking on a slow machine take long; a hang has an end nevertheless.
 const LIMIT: Duration = Duration::from_secs(3600);
@@ -46,12 +48,37 @@ fn parse_candidate(text: &str) -> Option<String> {
     (version != "(none)" && !version.is_empty()).then(|| version.to_owned())
 }
 
+pub(super) fn offered(host: &Host, name: &str) -> Result<BTreeSet<String>> {
+    // `policy` would name the installed version as well, whether or not it can still be had.
+    let output = host.program("apt-cache").args(["madison", "--", name]).run()?;
+    Ok(parse_offered(&output.stdout, name))
+}
+
+/// Lines like ` jq | 1.6-2.1+deb12u1 | http://deb.example.test bookworm/main amd64 Packages`.
+fn parse_offered(text: &str, name: &str) -> BTreeSet<String> {
+    let fields = text.lines().filter_map(|line| {
+        let mut fields = line.split(" | ").map(str::trim);
+        let (found, version, place) = (fields.next()?, fields.next()?, fields.next()?);
+        (found == name && !place.ends_with(" Sources")).then(|| version.to_owned())
+    });
+    fields.collect()
+}
+
 pub(super) fn refresh(host: &Host) -> Result<()> {
     apt_get(host).args(["update"]).run().map(drop)
 }
 
-pub(super) fn install(host: &Host, names: &[String]) -> Result<()> {
-    apt_get(host).args(["--no-install-recommends", "install", "--"]).args(names).run().map(drop)
+pub(super) fn install(host: &Host, wanted: &[Wanted<'_>]) -> Result<()> {
+    let name = |one: &Wanted<'_>| match one.version {
+        Some(version) => format!("{}={version}", one.name),
+        None => one.name.to_owned(),
+    };
+    let mut install = apt_get(host).arg("--no-install-recommends");
+    // Who names an exact version means it, also when it is an older one.
+    if wanted.iter().any(|one| one.version.is_some()) {
+        install = install.arg("--allow-downgrades");
+    }
+    install.args(["install", "--"]).args(wanted.iter().map(name)).run().map(drop)
 }
 
 pub(super) fn remove(host: &Host, names: &[String]) -> Result<()> {
@@ -111,6 +138,16 @@ mod tests {
     }
 
     #[test]
+    fn recorded_apt_cache_madison() {
+        let text = "        jq | 1.6-2.1+deb12u1 | http://deb.example.test bookworm-updates/main amd64 Packages\n        \
+                    jq |  1.6-2.1 | http://deb.example.test bookworm/main amd64 Packages\n        \
+                    jq | 1.6-9 | http://deb.example.test bookworm/main Sources\n        \
+                    jq-dev | 9 | http://deb.example.test bookworm/main amd64 Packages\n";
+        assert_eq!(parse_offered(text, "jq").into_iter().collect::<Vec<_>>(), ["1.6-2.1", "1.6-2.1+deb12u1"]);
+        assert!(parse_offered("", "jq").is_empty());
+    }
+
+    #[test]
     fn recorded_simulation() {
         let text = "Reading package lists...\nThe following packages will be REMOVED:\n  buildah* podman*\n\
                     Purg buildah [1.28.2+ds1-3+b1] [podman:amd64 ]\nPurg podman:amd64 [4.3.1]\nRemv x [1]\n";
@@ -122,6 +159,7 @@ mod tests {
         fn any_output_is_understood(text in "(Purg|Remv|installed|Candidate:|[\\t\n :a-z]|\\PC)*") {
             parse_installed(&text);
             parse_candidate(&text);
+            parse_offered(&text, "a");
             parse_simulation(&text);
         }
     }

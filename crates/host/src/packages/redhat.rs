@@ -1,11 +1,13 @@
 //! rpm(8) and dnf(8), version 4 and 5: how they are called and how they answer. Names were checked before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::Result;
 use crate::host::Host;
 use crate::program::Program;
+
+use super::Wanted;
 
 /// Downloads and unpacking on a slow machine take long; a hang has an end nevertheless.
 const LIMIT: Duration = Duration::from_secs(3600);
@@ -45,34 +47,45 @@ fn parse_absent(text: &str) -> Vec<&str> {
 }
 
 pub(super) fn candidate(host: &Host, name: &str) -> Result<Option<String>> {
+    Ok(parse_offered(&repoquery(host, &["--latest-limit=1"], name)?, name).next_back())
+}
+
+pub(super) fn offered(host: &Host, name: &str) -> Result<BTreeSet<String>> {
+    Ok(parse_offered(&repoquery(host, &[], name)?, name).collect())
+}
+
+fn repoquery(host: &Host, options: &[&str], name: &str) -> Result<String> {
     let format = "%{name}\t%{epoch}:%{version}-%{release}\n";
-    let output = dnf(host).args(["--quiet", "--cacheonly", "repoquery", "--latest-limit=1"]);
-    let query = output.args(["--queryformat", format, name]);
+    let query = dnf(host).args(["--quiet", "--cacheonly", "repoquery"]).args(options.iter().copied());
+    let query = query.args(["--queryformat", format, name]);
     let command = query.command_line();
     let output = query.output()?;
     // Without lists, `--cacheonly` has nothing to answer from: nothing is known, which is no failure.
     let no_lists = output.stderr.contains("Cache-only enabled but no cache")
         || output.stderr.contains("no cached metadata")
         || output.stderr.contains("Cannot find valid metadata");
-    match output.success() || no_lists {
-        true => Ok(parse_candidate(&output.stdout, name)),
-        false => Err(output.into_error(command)),
-    }
+    if output.success() || no_lists { Ok(output.stdout) } else { Err(output.into_error(command)) }
 }
 
 /// dnf 4 ends each answer with a newline of its own, dnf 5 does not: empty lines mean nothing. Versions are
 /// sorted, and an architecture each has its own line.
-fn parse_candidate(text: &str, name: &str) -> Option<String> {
+fn parse_offered<'a>(text: &'a str, name: &'a str) -> impl DoubleEndedIterator<Item = String> + 'a {
     let fields = text.lines().filter_map(|line| line.split_once('\t'));
-    fields.filter(|(found, _)| *found == name).map(|(_, version)| without_epoch_0(version)).next_back()
+    fields.filter(move |(found, _)| *found == name).map(|(_, version)| without_epoch_0(version))
 }
 
 pub(super) fn refresh(host: &Host) -> Result<()> {
     dnf(host).args(["makecache", "--refresh"]).run().map(drop)
 }
 
-pub(super) fn install(host: &Host, names: &[String]) -> Result<()> {
-    dnf(host).args(["--setopt=install_weak_deps=False", "install"]).args(names).run().map(drop)
+/// An exact version that is older than the installed one is a downgrade, which dnf does when it is asked to install it.
+pub(super) fn install(host: &Host, wanted: &[Wanted<'_>]) -> Result<()> {
+    let name = |one: &Wanted<'_>| match one.version {
+        Some(version) => format!("{}-{version}", one.name),
+        None => one.name.to_owned(),
+    };
+    let install = dnf(host).args(["--setopt=install_weak_deps=False", "install"]);
+    install.args(wanted.iter().map(name)).run().map(drop)
 }
 
 /// Dependencies stay unless they are named: who asked for them since is not known.
@@ -138,7 +151,7 @@ mod tests {
             (old, "httpd", None),
             ("", "podman", None),
         ] {
-            assert_eq!(parse_candidate(text, name).as_deref(), expected);
+            assert_eq!(parse_offered(text, name).next_back().as_deref(), expected);
         }
     }
 
@@ -155,7 +168,7 @@ mod tests {
         #[test]
         fn any_output_is_understood(text in "( is needed by \\(installed\\) |[\\t\n :a-z-]|\\PC)*") {
             parse_installed(&text);
-            parse_candidate(&text, "podman");
+            parse_offered(&text, "podman").for_each(drop);
             parse_needed(&text);
             parse_absent(&text);
         }

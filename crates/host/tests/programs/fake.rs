@@ -1,5 +1,6 @@
 //! A host whose programs are scripts, in a folder first in the child's `PATH`; how they were called is noted.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -57,4 +58,14 @@ impl Fake {
         let _ = fs::remove_file(self.path("calls"));
         text.lines().map(str::to_owned).collect()
     }
+}
+
+/// Packages in any version, as a transaction takes them.
+pub(crate) fn any(names: &[&str]) -> BTreeMap<String, Option<String>> {
+    names.iter().map(|&name| (name.to_owned(), None)).collect()
+}
+
+/// One package in an exact version, as a transaction takes it.
+pub(crate) fn exactly(name: &str, version: &str) -> BTreeMap<String, Option<String>> {
+    BTreeMap::from([(name.to_owned(), Some(version.to_owned()))])
 }

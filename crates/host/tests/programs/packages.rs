@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use provision_host::packages::{installed, transaction};
 use provision_host::{Error, Family};
 
-use crate::fake::Fake;
+use crate::fake::{Fake, any, exactly};
 
 const NONE: [&str; 0] = [];
 const APT: &str = "apt-get --yes --quiet -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
@@ -41,7 +41,7 @@ fn changes(fake: &Fake) -> Vec<String> {
 fn apt_installs_what_is_missing_and_tells_what_came_along() {
     let fake = debian();
     fake.file("install", "printf 'podman 4.3.1\\nconmon 2.1\\n' >> \"$FAKE/installed\"");
-    let changed = transaction(&fake.host(), Family::Debian, &["podman", "bash"], &NONE).unwrap();
+    let changed = transaction(&fake.host(), Family::Debian, &any(&["podman", "bash"]), &NONE).unwrap();
     assert_eq!(
         changed.added,
         BTreeMap::from([("podman", "4.3.1"), ("conmon", "2.1")].map(|(n, v)| (n.into(), v.into())))
@@ -50,7 +50,7 @@ fn apt_installs_what_is_missing_and_tells_what_came_along() {
     assert_eq!(changes(&fake), expected);
     // There is nothing left to do.
     assert_eq!(
-        transaction(&fake.host(), Family::Debian, &["podman"], &["none"]).unwrap(),
+        transaction(&fake.host(), Family::Debian, &any(&["podman"]), &["none"]).unwrap(),
         Default::default()
     );
     assert_eq!(changes(&fake), NONE);
@@ -61,10 +61,43 @@ fn apt_reads_its_lists_again_when_they_do_not_know_a_package() {
     let fake = debian();
     fake.file("update", "echo skopeo >> \"$FAKE/lists\"");
     fake.file("install", "echo 'skopeo 1.9' >> \"$FAKE/installed\"");
-    transaction(&fake.host(), Family::Debian, &["skopeo"], &NONE).unwrap();
+    transaction(&fake.host(), Family::Debian, &any(&["skopeo"]), &NONE).unwrap();
     let verbs =
         ["apt-cache policy -- skopeo", "apt-get update", "apt-get --no-install-recommends install -- skopeo"];
     assert_eq!(changes(&fake), verbs);
+}
+
+/// The version that is there counts, and one that nobody offers is refused before anything is changed.
+#[test]
+fn apt_brings_a_package_to_an_exact_version() {
+    let fake = debian();
+    fake.program(
+        "apt-cache",
+        "printf '  podman | 4.3.1 | here Packages\\n  podman | 4.3.0 | here Packages\\n'",
+    );
+    fake.file(
+        "install",
+        "sed -i '/^podman/d' \"$FAKE/installed\"; echo \"podman ${word#*=}\" >> \"$FAKE/installed\"",
+    );
+    fake.program("apt-get", "for word; do case $word in update) exit;; esac; done; . \"$FAKE/install\"");
+    let bring = |version: &str| transaction(&fake.host(), Family::Debian, &exactly("podman", version), &NONE);
+    assert_eq!(bring("4.3.1").unwrap().added["podman"], "4.3.1");
+    let install = "apt-get --no-install-recommends --allow-downgrades install -- podman=4.3.1";
+    assert_eq!(changes(&fake).last().unwrap(), install);
+    assert_eq!(bring("4.3.1").unwrap(), Default::default());
+    assert_eq!(changes(&fake), NONE);
+    assert_eq!(bring("4.3.0").unwrap().upgraded["podman"], ("4.3.1".to_owned(), "4.3.0".to_owned()));
+    changes(&fake);
+    let error = bring("9").unwrap_err().to_string();
+    assert_eq!(error, "no repository of this host offers podman 9; offered: 4.3.0, 4.3.1");
+    assert_eq!(
+        changes(&fake),
+        ["apt-cache madison -- podman", "apt-get update", "apt-cache madison -- podman"],
+        "the lists are read again first"
+    );
+    for version in ["4.3.1/stable", "4 -y", ""] {
+        assert!(matches!(bring(version).unwrap_err(), Error::BadPackageVersion { .. }));
+    }
 }
 
 #[test]
@@ -72,14 +105,14 @@ fn apt_removes_only_what_was_named() {
     let fake = debian();
     fake.file("installed", "podman 4.3.1\nbuildah 1.28\nbash 5.2\n");
     fake.file("purge", "printf 'Purg buildah [1.28]\\nPurg podman [4.3.1]\\n'");
-    let error = transaction(&fake.host(), Family::Debian, &NONE, &["podman"]).unwrap_err();
+    let error = transaction(&fake.host(), Family::Debian, &any(&NONE), &["podman"]).unwrap_err();
     assert!(matches!(&error, Error::WouldRemove { others, .. } if others == &["buildah"]), "{error}");
     assert_eq!(changes(&fake), ["apt-get --simulate purge -- podman"]);
     fake.file(
         "purge",
         "case \"$*\" in *--simulate*) printf 'Purg podman [4.3.1]\\n';; *) sed -i /podman/d \"$FAKE/installed\";; esac",
     );
-    let changed = transaction(&fake.host(), Family::Debian, &NONE, &["podman"]).unwrap();
+    let changed = transaction(&fake.host(), Family::Debian, &any(&NONE), &["podman"]).unwrap();
     assert_eq!(changed.removed, BTreeMap::from([("podman".into(), "4.3.1".into())]));
     assert_eq!(changes(&fake), ["apt-get --simulate purge -- podman", "apt-get purge -- podman"]);
 }
@@ -88,7 +121,7 @@ fn apt_removes_only_what_was_named() {
 fn a_failure_says_the_command_and_the_end_of_its_words() {
     let fake = debian();
     fake.file("install", "echo 'E: Unable to fetch some archives' >&2; exit 100");
-    let error = transaction(&fake.host(), Family::Debian, &["podman"], &NONE).unwrap_err().to_string();
+    let error = transaction(&fake.host(), Family::Debian, &any(&["podman"]), &NONE).unwrap_err().to_string();
     for part in
         ["DEBIAN_FRONTEND=noninteractive", "install -- podman`: exit status 100", "E: Unable to fetch"]
     {
@@ -97,7 +130,7 @@ fn a_failure_says_the_command_and_the_end_of_its_words() {
     fake.program("dpkg-query", "echo 'dpkg-query: error: database is locked' >&2; exit 2");
     let error = installed(&fake.host(), Family::Debian, &["podman"]).unwrap_err().to_string();
     assert!(error.contains("exit status 2") && error.contains("database is locked"), "{error}");
-    let error = transaction(&Fake::new().bare_host(), Family::Debian, &["podman"], &NONE).unwrap_err();
+    let error = transaction(&Fake::new().bare_host(), Family::Debian, &any(&["podman"]), &NONE).unwrap_err();
     assert!(matches!(&error, Error::ProgramMissing { program, .. } if program == "dpkg-query"), "{error}");
 }
 
@@ -146,8 +179,9 @@ fn dnf_that_fails_half_way_is_told_and_the_next_run_does_the_rest() {
     let install = "printf 'podman\\t4:4.9.4-1.el9\\n' >> \"$FAKE/installed\"
                    echo 'Error: Transaction failed' >&2; exit 1";
     fake.file("install", install);
-    let error =
-        transaction(&fake.host(), Family::RedHat, &["podman", "skopeo"], &NONE).unwrap_err().to_string();
+    let error = transaction(&fake.host(), Family::RedHat, &any(&["podman", "skopeo"]), &NONE)
+        .unwrap_err()
+        .to_string();
     let parts = ["dnf --assumeyes --setopt=install_weak_deps=False install podman skopeo", "exit status 1"];
     assert!(
         parts.iter().all(|part| error.contains(part)) && error.ends_with("Error: Transaction failed"),
@@ -157,7 +191,7 @@ fn dnf_that_fails_half_way_is_told_and_the_next_run_does_the_rest() {
     assert_eq!((found["podman"].as_deref(), found["skopeo"].as_deref()), (Some("4:4.9.4-1.el9"), None));
     fake.calls();
     fake.file("install", "printf 'skopeo\\t0:1.14-1.el9\\n' >> \"$FAKE/installed\"");
-    let changed = transaction(&fake.host(), Family::RedHat, &["podman", "skopeo"], &NONE).unwrap();
+    let changed = transaction(&fake.host(), Family::RedHat, &any(&["podman", "skopeo"]), &NONE).unwrap();
     assert_eq!(changed.added, BTreeMap::from([("skopeo".into(), "1.14-1.el9".into())]));
     // The lists know no skopeo: they are read again first.
     let calls: Vec<String> = fake.calls().into_iter().filter(|call| call.starts_with("dnf")).collect();
@@ -176,12 +210,13 @@ fn dnf_removes_only_what_was_named() {
         "echo 'error: Failed dependencies:' >&2
          echo '	podman is needed by (installed) cockpit-podman-84-1.el9.noarch' >&2; exit 1",
     );
-    let error = transaction(&fake.host(), Family::RedHat, &NONE, &["podman"]).unwrap_err();
+    let error = transaction(&fake.host(), Family::RedHat, &any(&NONE), &["podman"]).unwrap_err();
     assert!(matches!(&error, Error::WouldRemove { others, .. } if others == &["cockpit-podman"]), "{error}");
     assert!(!fake.calls().iter().any(|call| call.starts_with("dnf")));
     fake.file("erase", "exit 0");
     fake.file("remove", ": > \"$FAKE/installed\"");
-    let changed = transaction(&fake.host(), Family::RedHat, &NONE, &["podman", "cockpit-podman"]).unwrap();
+    let changed =
+        transaction(&fake.host(), Family::RedHat, &any(&NONE), &["podman", "cockpit-podman"]).unwrap();
     assert_eq!(changed.removed.len(), 2);
     let calls = fake.calls();
     let expected = [
@@ -199,6 +234,6 @@ fn an_rpm_database_that_cannot_be_read_is_no_missing_package() {
         let error = installed(&fake.host(), Family::RedHat, names).unwrap_err().to_string();
         assert!(error.contains("cannot open Packages database"), "{error}");
     }
-    let error = transaction(&fake.host(), Family::RedHat, &["podman"], &NONE).unwrap_err().to_string();
+    let error = transaction(&fake.host(), Family::RedHat, &any(&["podman"]), &NONE).unwrap_err().to_string();
     assert!(error.contains("rpm --query") && error.contains("--all`: exit status 1"), "{error}");
 }

@@ -36,7 +36,7 @@ pub fn run(global: &Global, args: &ProfileArgs, events: Option<EventFormat>) -> 
     recover()?;
     let desired = site.make(&intent, &vault)?;
     let (name, profile) = (intent.profile.name.as_str(), intent.profile.merged.source().text());
-    let change = Change { name, profile, desired: &desired, events };
+    let change = Change { name, profile, lock: None, desired: &desired, events };
     change.carry_out(global, &engine)
 }
 
@@ -46,6 +46,8 @@ pub struct Change<'a> {
     pub name: &'a str,
     /// The profile's text.
     pub profile: &'a str,
+    /// The text of its lock, if there is one.
+    pub lock: Option<&'a str>,
     /// The state wanted.
     pub desired: &'a Desired,
     /// How events are shown.
@@ -61,6 +63,7 @@ impl Change<'_> {
             desired: self.desired,
             name: self.name,
             profile: self.profile,
+            lock: self.lock,
             who: &who(),
             interrupted: &signal::interrupted,
             listener: &|event| teller.tell(event),

@@ -26,5 +26,6 @@ pub fn run(global: &Global, events: Option<EventFormat>) -> Result<Exit, Failure
     let _lock = site.lock()?;
     let vault = site.vault();
     let engine = site.engine(&vault)?;
-    Change { name: "destroy", profile: "", desired: &Desired::default(), events }.carry_out(global, &engine)
+    Change { name: "destroy", profile: "", lock: None, desired: &Desired::default(), events }
+        .carry_out(global, &engine)
 }

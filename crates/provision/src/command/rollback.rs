@@ -33,5 +33,5 @@ pub fn run(global: &Global, generation: Option<u64>, events: Option<EventFormat>
     };
     let desired = records.desired(number)?;
     let name = format!("rollback to {number}");
-    Change { name: &name, profile: "", desired: &desired, events }.carry_out(global, &engine)
+    Change { name: &name, profile: "", lock: None, desired: &desired, events }.carry_out(global, &engine)
 }

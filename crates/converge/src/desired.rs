@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use openssl::sha::sha256;
 use serde::{Deserialize, Serialize};
 
+use crate::canonical;
 use crate::health::Health;
 use crate::resource::{Resource, ResourceId, Resources};
 use crate::state::{Content, State};
@@ -38,19 +39,18 @@ impl Desired {
 
     /// The state id: sha256 over the canonical JSON of all resources, in hexadecimal.
     ///
-    /// Canonical: keys sorted, no white space, no floats. What is made once on each host counts by its
-    /// name, not by its bytes, so that two hosts with one profile have one id.
+    /// What is made once on each host counts by its name, not by its bytes, so that two hosts with one profile have one
+    /// id.
     pub fn state_id(&self) -> String {
         let mut resources = self.resources.clone();
         for resource in resources.values_mut() {
             forget_generated(&mut resource.state);
         }
-        let mut text = String::new();
-        match serde_json::to_value(&resources) {
-            Ok(value) => canonical(&value, &mut text),
+        let text = match serde_json::to_value(&resources) {
+            Ok(value) => canonical::text(&value),
             // Strings, numbers and maps with string keys always have a JSON form.
-            Err(impossible) => text.push_str(&impossible.to_string()),
-        }
+            Err(impossible) => impossible.to_string(),
+        };
         hex(&sha256(text.as_bytes()))
     }
 }
@@ -71,36 +71,6 @@ pub fn plain_fingerprint(bytes: &[u8]) -> String {
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Writes JSON with sorted keys and no white space.
-fn canonical(value: &serde_json::Value, out: &mut String) {
-    match value {
-        serde_json::Value::Object(map) => {
-            let sorted: BTreeMap<_, _> = map.iter().collect();
-            out.push('{');
-            for (index, (key, value)) in sorted.into_iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                out.push_str(&serde_json::Value::from(key.as_str()).to_string());
-                out.push(':');
-                canonical(value, out);
-            }
-            out.push('}');
-        }
-        serde_json::Value::Array(items) => {
-            out.push('[');
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                canonical(item, out);
-            }
-            out.push(']');
-        }
-        scalar => out.push_str(&scalar.to_string()),
-    }
 }
 
 #[cfg(test)]
@@ -131,12 +101,5 @@ mod tests {
         let mut one = Desired::default();
         let (a, b) = (one.literal(*b"a"), one.literal(*b"b"));
         assert_ne!(with(a).state_id(), with(b).state_id());
-    }
-
-    #[test]
-    fn canonical_json_is_sorted_and_tight() {
-        let mut out = String::new();
-        canonical(&serde_json::json!({"b": [1, {"d": null, "c": "x\"y"}], "a": true}), &mut out);
-        assert_eq!(out, r#"{"a":true,"b":[1,{"c":"x\"y","d":null}]}"#);
     }
 }

@@ -23,6 +23,7 @@ use crate::op::Op;
 use crate::part;
 use crate::perform::perform;
 use crate::plan::{Baseline, Observed, Phase, Plan, Step, Why, plan, subjects};
+use crate::proof::{self, Proof};
 use crate::resource::{Kind, ResourceId, Resources};
 use crate::state::State;
 use crate::vault::Vault;
@@ -115,6 +116,11 @@ impl<'a> Engine<'a> {
     /// Whether a run was cut off and [`Engine::recover`] has work to do.
     pub fn is_cut_off(&self) -> Result<bool> {
         Ok(self.journal.read()?.is_some())
+    }
+
+    /// Proves that everything on record is as it was written down, or names all that is not; changes nothing.
+    pub fn prove_records(&self) -> Proof {
+        proof::prove(&self.records, self.machine.vault, &self.journal)
     }
 
     /// What the generation in force recorded; empty before the first one.
@@ -288,23 +294,24 @@ impl<'a> Engine<'a> {
     }
 
     fn commit(&self, number: u64, request: &Request<'_>, plan: &Plan) -> Result<Report> {
-        let report = self.committed(number, plan)?;
+        let baseline = self.remembered(request.desired)?;
+        let report = self.records.linked(self.committed(number, plan)?, &baseline)?;
         self.records.write_report(&report)?;
         self.records.commit(number)?;
-        self.forget_baseline(request.desired)?;
+        self.records.write_baseline(&baseline)?;
         self.journal.remove()?;
         (request.listener)(&Event::Committed { generation: number });
         Ok(report)
     }
 
-    /// What is no longer ours has no baseline any more: the next first contact takes a new one.
-    fn forget_baseline(&self, desired: &Desired) -> Result<()> {
+    /// The baseline of what is ours. The rest has none any more: the next first contact takes a new one.
+    fn remembered(&self, desired: &Desired) -> Result<Baseline> {
         let mut baseline = self.records.baseline()?;
         baseline.states.retain(|id, _| desired.resources.contains_key(id));
         if !desired.resources.keys().any(|id| id.kind() == Kind::Package) {
             baseline.brought.clear();
         }
-        self.records.write_baseline(&baseline)
+        Ok(baseline)
     }
 }
 

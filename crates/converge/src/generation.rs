@@ -13,6 +13,12 @@ use crate::plan::{Baseline, Plan};
 use crate::resource::ResourceId;
 use crate::vault::make_directories;
 
+mod link;
+mod removed;
+
+pub use link::Link;
+pub(crate) use link::{FILES, hash};
+
 /// What an apply left behind, as `report.json` has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
@@ -42,6 +48,9 @@ pub struct Report {
     /// Why it failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// How it is linked to its files and to the generation before; none in one that an older version wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<Box<Link>>,
 }
 
 /// How an apply ended.
@@ -90,7 +99,7 @@ impl<'a> Records<'a> {
 
     /// Number of the generation in force.
     pub fn current(&self) -> Result<Option<u64>> {
-        let path = self.directory.join("current");
+        let path = self.current_path();
         let Some(node) = self.root.node(&path)? else { return Ok(None) };
         let number = match &node.kind {
             NodeKind::Symlink { target } => target.strip_prefix("generations/").and_then(|n| n.parse().ok()),
@@ -105,7 +114,7 @@ impl<'a> Records<'a> {
     /// `under_way`: an apply is, or was cut off. Otherwise there is no baseline without a generation, and the other way
     /// round; to take the host for untouched then would lose what was there before us.
     pub(crate) fn recorded(&self, under_way: bool) -> Result<Desired> {
-        let path = self.directory.join("current");
+        let path = self.current_path();
         match self.current()? {
             Some(number) => self.named_by(&path, number, self.desired(number)),
             None if under_way || self.baseline()?.states.is_empty() => Ok(Desired::default()),
@@ -146,12 +155,17 @@ impl<'a> Records<'a> {
 
     /// The report of generation `number`; none while it is under way, or was cut off and not taken back yet.
     pub fn report(&self, number: u64) -> Result<Option<Report>> {
-        self.read(&self.place(number).join("report.json"))
+        self.read(&self.report_path(number))
+    }
+
+    /// Whether generation `number` has a report, readable or not.
+    pub(crate) fn has_report(&self, number: u64) -> Result<bool> {
+        Ok(self.root.node(&self.report_path(number))?.is_some())
     }
 
     /// All numbers, ascending, whatever became of them.
     pub fn numbers(&self) -> Result<Vec<u64>> {
-        let names = self.root.list(&self.directory.join("generations"))?.unwrap_or_default();
+        let names = self.root.list(&self.generations_path())?.unwrap_or_default();
         let mut numbers: Vec<u64> = names.iter().filter_map(|name| name.parse().ok()).collect();
         numbers.sort_unstable();
         Ok(numbers)
@@ -159,7 +173,7 @@ impl<'a> Records<'a> {
 
     /// The baseline.
     pub fn baseline(&self) -> Result<Baseline> {
-        let path = self.directory.join("baseline.json");
+        let path = self.baseline_path();
         match self.read(&path)? {
             Some(baseline) => Ok(baseline),
             None if self.current()?.is_none() => Ok(Baseline::default()),
@@ -172,7 +186,7 @@ impl<'a> Records<'a> {
 
     /// Replaces the baseline.
     pub(crate) fn write_baseline(&self, baseline: &Baseline) -> Result<()> {
-        self.write(&self.directory.join("baseline.json"), baseline)
+        self.write(&self.baseline_path(), baseline)
     }
 
     /// Writes down what a new generation is about to do.
@@ -190,13 +204,13 @@ impl<'a> Records<'a> {
 
     /// Writes the report of a generation.
     pub(crate) fn write_report(&self, report: &Report) -> Result<()> {
-        self.write(&self.place(report.generation).join("report.json"), report)
+        self.write(&self.report_path(report.generation), report)
     }
 
     /// Makes a generation the one in force: one rename.
     pub(crate) fn commit(&self, number: u64) -> Result<()> {
         let target = format!("generations/{number:04}");
-        Ok(self.root.symlink(&self.directory.join("current"), &target, &Meta::own(0o777))?)
+        Ok(self.root.symlink(&self.current_path(), &target, &Meta::own(0o777))?)
     }
 
     /// Keeps bytes that somebody else put in place of ours, each under a name of its own.
@@ -214,8 +228,19 @@ impl<'a> Records<'a> {
         Ok(self.root.write(&path, bytes, &Meta::own(0o600))?)
     }
 
-    fn place(&self, number: u64) -> PathBuf {
-        self.directory.join("generations").join(format!("{number:04}"))
+    /// The directory of one generation.
+    pub(crate) fn place(&self, number: u64) -> PathBuf {
+        self.generations_path().join(format!("{number:04}"))
+    }
+
+    /// The directory of all generations.
+    pub(crate) fn generations_path(&self) -> PathBuf {
+        self.directory.join("generations")
+    }
+
+    /// The link that names the generation in force.
+    pub(crate) fn current_path(&self) -> PathBuf {
+        self.directory.join("current")
     }
 
     fn no_generation(&self, number: u64) -> Error {
@@ -228,16 +253,22 @@ impl<'a> Records<'a> {
         Error::NoGeneration { number, have }
     }
 
-    fn read<T: DeserializeOwned>(&self, path: &Path) -> Result<Option<T>> {
+    /// A file of ours as data.
+    pub(crate) fn read<T: DeserializeOwned>(&self, path: &Path) -> Result<Option<T>> {
         let damaged = |source| Error::Damaged { path: path.to_path_buf(), source };
         let bytes = self.root.read(path)?;
         bytes.map(|bytes| serde_json::from_slice(&bytes).map_err(damaged)).transpose()
     }
 
     fn write<T: Serialize>(&self, path: &Path, value: &T) -> Result<()> {
-        let damaged = |source| Error::Damaged { path: path.to_path_buf(), source };
-        let mut bytes = serde_json::to_vec_pretty(value).map_err(damaged)?;
-        bytes.push(b'\n');
-        Ok(self.root.write(path, &bytes, &Meta::own(0o600))?)
+        Ok(self.root.write(path, &encode(path, value)?, &Meta::own(0o600))?)
     }
+}
+
+/// A value as it is written down.
+pub(crate) fn encode<T: Serialize>(path: &Path, value: &T) -> Result<Vec<u8>> {
+    let damaged = |source| Error::Damaged { path: path.to_path_buf(), source };
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(damaged)?;
+    bytes.push(b'\n');
+    Ok(bytes)
 }

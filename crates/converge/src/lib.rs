@@ -3,6 +3,7 @@
 //! Knows states, ops, order and undo; must not know what a section of a profile means, and prints nothing.
 
 mod accounts;
+mod canonical;
 mod content;
 pub mod desired;
 mod difference;
@@ -13,12 +14,14 @@ mod generation;
 pub mod health;
 mod journal;
 mod machine;
+mod needs;
 mod observe;
 mod op;
 pub mod part;
 mod perform;
 mod plan;
 mod poke;
+mod proof;
 mod resource;
 mod state;
 mod vault;
@@ -28,12 +31,13 @@ pub use difference::Difference;
 pub use engine::{Aftermath, Applied, Engine, Failure, Request, STATE_DIRECTORY};
 pub use error::{Error, Result};
 pub use event::Event;
-pub use generation::{Outcome, Records, Report};
+pub use generation::{Link, Outcome, Records, Report};
 pub use health::Health;
 pub use machine::Machine;
 pub use op::{Op, Undo};
 pub use plan::{Baseline, Observed, Phase, Plan, Step, Why, plan};
 pub use poke::Poke;
+pub use proof::{Fault, Flaw, Proof};
 pub use resource::{BadResourceId, Kind, Resource, ResourceId, Resources};
 pub use state::{
     Content, ContentState, DirectoryState, FileState, ImageSource, ImageState, PackageState, PartState,

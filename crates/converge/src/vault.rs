@@ -21,6 +21,10 @@ use crate::desired::{Desired, hex, plain_fingerprint};
 use crate::error::{Error, Result};
 use crate::state::Content;
 
+mod stock;
+
+pub(crate) use stock::Condition;
+
 /// Bytes that are wiped from memory when dropped; most are secret.
 pub type Bytes = Zeroizing<Vec<u8>>;
 

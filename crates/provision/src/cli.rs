@@ -110,8 +110,14 @@ pub enum Command {
     },
     /// Show the generation in force, drift, and when certificates expire
     Status,
-    /// List the generations
+    /// List the generations: what was applied, when, by whom, and how it ended
     Generations,
+    /// Prove that nothing that provision keeps of this host was changed or lost
+    ///
+    /// Follows the chain from the generation in force back to the first, hashes the files of every generation that is
+    /// kept, the baseline, and all bytes that these need, and names everything that is not as it was written down. The
+    /// head that it prints stands for the whole past: note it elsewhere to compare it one day.
+    VerifyLog,
     /// Go back to a generation: the one before, or the one named
     Rollback {
         /// The generation's number

@@ -12,3 +12,4 @@ pub mod pull_secret;
 pub mod registry;
 pub mod rollback;
 pub mod status;
+pub mod verify_log;

@@ -81,6 +81,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Apply { profile, events } => command::apply::run(global, &profile, events),
         Command::Status => command::status::run(global),
         Command::Generations => command::generations::run(global),
+        Command::VerifyLog => command::verify_log::run(global),
         Command::Rollback { generation, events } => command::rollback::run(global, generation, events),
         Command::Destroy { events } => command::destroy::run(global, events),
         Command::Lock(_) => Err(Missing::Lock.into()),

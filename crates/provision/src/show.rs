@@ -180,3 +180,8 @@ fn some(ids: &[ResourceId]) -> String {
     }
     names.join(", ")
 }
+
+/// A number of bytes for people.
+pub fn bytes(number: u64) -> String {
+    indicatif::BinaryBytes(number).to_string()
+}

@@ -40,6 +40,7 @@ impl Engine<'_> {
             corrective: 0,
             corrected: Vec::new(),
             reason: None,
+            link: None,
         })
     }
 }

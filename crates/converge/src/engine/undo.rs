@@ -23,18 +23,19 @@ impl Engine<'_> {
         // The very first run may have been cut off while it made the directory of all records.
         let own = self.machine.vault.directory();
         [Some(own), own.parent()].into_iter().flatten().try_for_each(|place| self.sweep_directory(place))?;
-        let Some(records) = self.journal.read()? else { return Ok(()) };
+        let Some(records) = self.journal.read()? else { return self.report_not_begun() };
         if let Some(Record::Begin { generation }) = records.first() {
             // The commit is one rename; what comes after it is only tidying up.
             if self.records.current()? == Some(*generation) {
-                self.forget_baseline(&self.recorded()?)?;
+                self.records.write_baseline(&self.remembered(&self.recorded()?)?)?;
             } else {
                 listener(&Event::Recovering { generation: *generation });
                 self.sweep(*generation)?;
                 self.end_by_undo(*generation, CUT_OFF, listener)?;
             }
         }
-        self.journal.remove()
+        self.journal.remove()?;
+        self.report_not_begun()
     }
 
     /// After a failure: back to the generation before, and a report that says so.
@@ -52,10 +53,23 @@ impl Engine<'_> {
     fn end_by_undo(&self, number: u64, reason: &str, listener: Listener<'_>) -> Result<()> {
         let undone = self.undo(number, reason, listener);
         let result = if undone.is_ok() { Outcome::Undone } else { Outcome::HalfDone };
-        let report =
-            self.failed(number, result, reason).and_then(|report| self.records.write_report(&report));
         // What keeps the undo from its end may well keep a report from the disk, and is what has to be told.
-        undone.and(report)
+        undone.and(self.report_failed(number, result, reason))
+    }
+
+    fn report_failed(&self, number: u64, result: Outcome, reason: &str) -> Result<()> {
+        let report = self.failed(number, result, reason)?;
+        self.records.write_report(&self.records.linked(report, &self.records.baseline()?)?)
+    }
+
+    /// A run that was killed before its first record in the journal changed nothing, and its generation has no report.
+    fn report_not_begun(&self) -> Result<()> {
+        match self.records.numbers()?.last() {
+            Some(last) if !self.records.has_report(*last)? => {
+                self.report_failed(*last, Outcome::Undone, CUT_OFF)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Plans from what was attempted towards the generation before, and does it.
@@ -79,7 +93,7 @@ impl Engine<'_> {
             return Err(Error::Unknown { id: id.clone(), reason: reason.clone() });
         }
         self.run(number, &plan, 0..plan.steps.len(), listener, &|| false)?;
-        self.forget_baseline(&before)
+        self.records.write_baseline(&self.remembered(&before)?)
     }
 
     /// What a run wanted that the journal tells of.

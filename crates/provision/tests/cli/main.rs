@@ -13,6 +13,7 @@ mod not_built;
 mod pages;
 mod pull_secret;
 mod readme;
+mod records;
 mod sandbox;
 mod serve;
 mod verbs;

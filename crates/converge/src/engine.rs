@@ -15,6 +15,7 @@ use crate::difference::{self, Difference};
 use crate::error::{Error, Result};
 use crate::event::{Event, Listener};
 use crate::generation::{Asked, Records, Report};
+use crate::guard::Guard;
 use crate::health;
 use crate::journal::{Journal, Record};
 use crate::machine::Machine;
@@ -28,8 +29,11 @@ use crate::resource::{Kind, ResourceId, Resources};
 use crate::state::State;
 use crate::vault::Vault;
 
+mod arm;
 mod report;
 mod undo;
+
+pub use undo::Recovered;
 
 /// Where provision keeps its own files on a host.
 pub const STATE_DIRECTORY: &str = "/var/lib/provision";
@@ -94,6 +98,8 @@ pub struct Engine<'a> {
     machine: Machine<'a>,
     records: Records<'a>,
     journal: Journal<'a>,
+    guard: Guard<'a>,
+    binary: Option<PathBuf>,
 }
 
 impl<'a> Engine<'a> {
@@ -103,9 +109,18 @@ impl<'a> Engine<'a> {
         let journal = Journal::new(&host.root, &directory);
         Self {
             machine: Machine { host, family, vault },
+            guard: Guard::new(host, &directory),
             records: Records::new(&host.root, directory),
             journal,
+            binary: None,
         }
+    }
+
+    /// A boot takes back what this engine leaves half-done, with a copy of this binary; where systemd runs the host.
+    #[must_use]
+    pub fn guarded_by(mut self, binary: PathBuf) -> Self {
+        self.binary = Some(binary);
+        self
     }
 
     /// The generations and the baseline.
@@ -176,6 +191,7 @@ impl<'a> Engine<'a> {
     }
 
     fn carry_out(&self, number: u64, request: &Request<'_>, plan: &Plan) -> Result<()> {
+        self.arm()?;
         let mut baseline = self.records.baseline()?;
         // Whether or not a step replaces it now: a later one may, and then it is no longer what was there first.
         for (id, state) in &plan.baseline {
@@ -299,7 +315,7 @@ impl<'a> Engine<'a> {
         self.records.write_report(&report)?;
         self.records.commit(number)?;
         self.records.write_baseline(&baseline)?;
-        self.journal.remove()?;
+        self.close()?;
         (request.listener)(&Event::Committed { generation: number });
         Ok(report)
     }

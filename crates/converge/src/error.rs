@@ -130,6 +130,12 @@ pub enum Error {
         /// The step that was not begun.
         before: String,
     },
+    /// Something is to be taken back that takes more of the host than there is at the beginning of a boot.
+    #[error("{what} cannot be installed again this early in the boot")]
+    TooEarly {
+        /// The packages.
+        what: String,
+    },
     /// Images could not be read or mirrored.
     #[error(transparent)]
     Mirror(#[from] provision_mirror::Error),

@@ -20,6 +20,11 @@ pub(crate) enum Record {
         /// The generation it makes.
         generation: u64,
     },
+    /// A boot takes this apply back from now on, unless the journal is gone by then.
+    Guarded {
+        /// Directories that were made for the boot unit, parents first.
+        made: Vec<PathBuf>,
+    },
     /// A step begins.
     Intent {
         /// Its place in the plan, from 1.

@@ -11,6 +11,7 @@ mod engine;
 mod error;
 pub mod event;
 mod generation;
+mod guard;
 pub mod health;
 mod journal;
 mod machine;
@@ -28,7 +29,7 @@ mod vault;
 
 pub use desired::Desired;
 pub use difference::Difference;
-pub use engine::{Aftermath, Applied, Engine, Failure, Request, STATE_DIRECTORY};
+pub use engine::{Aftermath, Applied, Engine, Failure, Recovered, Request, STATE_DIRECTORY};
 pub use error::{Error, Result};
 pub use event::Event;
 pub use generation::{Link, Outcome, Records, Report};

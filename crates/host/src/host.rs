@@ -16,12 +16,13 @@ pub struct Host {
     /// The files.
     pub root: Root,
     path: Option<String>,
+    booting: bool,
 }
 
 impl Host {
     /// The running system with the programs of [`SYSTEM_PATH`].
     pub fn live() -> Result<Host> {
-        Ok(Host { root: Root::live()?, path: Some(SYSTEM_PATH.to_owned()) })
+        Ok(Host { root: Root::live()?, path: Some(SYSTEM_PATH.to_owned()), booting: false })
     }
 
     /// The system below a directory. It has no programs, because those of the running system would change the
@@ -29,7 +30,7 @@ impl Host {
     pub fn with_root(path: &Path) -> Result<Host> {
         let root = Root::open(path)?;
         let path = root.is_live().then(|| SYSTEM_PATH.to_owned());
-        Ok(Host { root, path })
+        Ok(Host { root, path, booting: false })
     }
 
     /// Looks for programs in these folders (`:` between them, first wins), and gives them to children as `PATH`.
@@ -37,6 +38,19 @@ impl Host {
     pub fn with_path(mut self, path: impl Into<String>) -> Host {
         self.path = Some(path.into());
         self
+    }
+
+    /// The host is being booted by a unit that others wait for, and this process is that unit: what it starts may only
+    /// come up after it, so that nothing is waited for.
+    #[must_use]
+    pub fn while_booting(mut self) -> Host {
+        self.booting = true;
+        self
+    }
+
+    /// Whether [`Host::while_booting`] was said.
+    pub fn is_booting(&self) -> bool {
+        self.booting
     }
 
     /// Whether programs can be run at all.

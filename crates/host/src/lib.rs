@@ -4,8 +4,10 @@
 //! It must not know profiles, podman, registries or certificates, and it never prints.
 //! Everything is synchronous. Absence is `Ok(None)`, never an error.
 
+pub mod boot;
 pub mod capacity;
 pub mod clock;
+pub mod connection;
 mod environment;
 mod error;
 pub mod facts;
@@ -26,6 +28,7 @@ pub mod subordinate;
 pub mod systemd;
 pub mod trust;
 
+pub use connection::Connection;
 pub use environment::{args, current_dir, current_exe, effective_uid, home, now, var};
 pub use error::{Error, Result};
 pub use facts::Facts;

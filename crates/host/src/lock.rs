@@ -4,9 +4,13 @@
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::root::Root;
 use crate::{Error, Result};
+
+/// How often a lock that is waited for is tried.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A held lock.
 #[derive(Debug)]
@@ -15,9 +19,19 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock or says who has it ([`Error::Locked`]); never waits. `command` is what the holder's line tells
-    /// others, beside the process id; no secrets in it.
-    pub fn acquire(root: &Root, path: &Path, command: &str) -> Result<Lock> {
+    /// Takes the lock, trying for as long as `patience`, or says who has it ([`Error::Locked`]). `command` is what the
+    /// holder's line tells others, beside the process id; no secrets in it.
+    pub fn acquire(root: &Root, path: &Path, command: &str, patience: Duration) -> Result<Lock> {
+        let until = Instant::now() + patience;
+        loop {
+            match Self::try_acquire(root, path, command) {
+                Err(Error::Locked { .. }) if Instant::now() < until => std::thread::sleep(PAUSE),
+                tried => return tried,
+            }
+        }
+    }
+
+    fn try_acquire(root: &Root, path: &Path, command: &str) -> Result<Lock> {
         let fail = |e: std::io::Error| Error::file("lock", path, e);
         let mut file = root.open_lock(path)?;
         match file.try_lock() {

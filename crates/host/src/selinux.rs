@@ -1,5 +1,6 @@
 //! SELinux: whether it is on, and giving files the labels of the policy. The policy itself is the distribution's.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,16 @@ pub fn mode(host: &Host) -> Result<Selinux> {
         Some("1") => Selinux::Enforcing,
         Some(_) => Selinux::Permissive,
         None => Selinux::Disabled,
+    })
+}
+
+/// The attribute that lets systemd run a program that lies where the policy expects none; nothing where SELinux is off.
+pub fn program_label(host: &Host) -> Result<BTreeMap<String, Vec<u8>>> {
+    Ok(match mode(host)? {
+        Selinux::Absent | Selinux::Disabled => BTreeMap::new(),
+        Selinux::Permissive | Selinux::Enforcing => {
+            [("security.selinux".to_owned(), b"system_u:object_r:bin_t:s0\0".to_vec())].into()
+        }
     })
 }
 

@@ -1,6 +1,7 @@
 //! Units of the system's service manager, through systemctl(1) and journalctl(1). It must not know what the units do.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -69,6 +70,14 @@ impl UnitStatus {
     }
 }
 
+/// Whether systemd runs this host (sd_booted(3)); never for a root that is not the running system.
+pub fn runs(host: &Host) -> Result<bool> {
+    if !host.root.is_live() {
+        return Ok(false);
+    }
+    Ok(host.root.node(Path::new("/run/systemd/system"))?.is_some_and(|node| node.is_dir()))
+}
+
 /// What the manager knows about `unit`; one that does not exist has `load` = `not-found`.
 pub fn status(host: &Host, unit: &str) -> Result<UnitStatus> {
     let show = host.program("systemctl").args(["show", "--property", PROPERTIES, "--", checked(unit)?]);
@@ -103,9 +112,9 @@ pub fn daemon_reload(host: &Host) -> Result<()> {
     host.program("systemctl").arg("daemon-reload").timeout(LIMIT).run().map(drop)
 }
 
-/// Starts a unit and waits until it is up or has failed.
+/// Starts a unit and waits until it is up or has failed; on a host that is being booted, its start is queued.
 pub fn start(host: &Host, unit: &str) -> Result<()> {
-    systemctl(host, "start", unit)
+    queued(host, "start", unit)
 }
 
 /// Stops a unit and waits until it is down.
@@ -115,7 +124,7 @@ pub fn stop(host: &Host, unit: &str) -> Result<()> {
 
 /// Stops and starts a unit; one that is down is started.
 pub fn restart(host: &Host, unit: &str) -> Result<()> {
-    systemctl(host, "restart", unit)
+    queued(host, "restart", unit)
 }
 
 /// Starts it at boot.
@@ -155,6 +164,14 @@ pub(crate) fn parse_version(text: &str) -> Option<u32> {
     let number = text.lines().next()?.strip_prefix("systemd ")?.split_whitespace().next()?;
     let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
     number[..end].parse().ok()
+}
+
+/// A verb that brings a unit up. To wait for what is ordered after the unit that waits would never end.
+fn queued(host: &Host, verb: &str, unit: &str) -> Result<()> {
+    if !host.is_booting() {
+        return systemctl(host, verb, unit);
+    }
+    host.program("systemctl").args(["--no-block", verb, "--", checked(unit)?]).run().map(drop)
 }
 
 fn systemctl(host: &Host, verb: &str, unit: &str) -> Result<()> {

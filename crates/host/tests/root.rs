@@ -35,6 +35,21 @@ fn absence_is_not_an_error() {
 }
 
 #[test]
+fn a_copy_has_the_bytes_and_a_mode_of_its_own() {
+    let (_directory, root) = root();
+    let (from, to) = (Path::new("/etc/from"), Path::new("/var/to"));
+    let long = vec![7; 300_000];
+    root.write(from, &long, &Meta::own(0o644)).unwrap();
+    root.copy(from, to, &Meta::own(0o700)).unwrap();
+    root.copy(from, to, &Meta::own(0o700)).unwrap();
+    assert_eq!(root.read(to).unwrap(), Some(long));
+    assert_eq!(root.node(to).unwrap().unwrap().meta.mode, 0o700);
+    let error = root.copy(Path::new("/etc/none"), to, &Meta::own(0o700)).unwrap_err().to_string();
+    assert_eq!(error, "cannot read /etc/none");
+    assert_eq!(names(&root, "/var"), ["lib", "to"]);
+}
+
+#[test]
 fn a_written_file_has_its_bytes_mode_and_no_leftovers() {
     let (directory, root) = root();
     let path = Path::new("/etc/secret");

@@ -1,6 +1,7 @@
 //! What can be typed. Knows words and defaults, not what they do.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -52,6 +53,9 @@ pub struct Global {
         help_heading = GLOBAL
     )]
     pub color: Colour,
+    /// Wait this long for another run that changes the host: 60s, 5m
+    #[arg(long, global = true, value_name = "TIME", value_parser = span, help_heading = GLOBAL)]
+    pub wait: Option<Duration>,
     /// Change another host over SSH
     #[arg(id = "remote", long = "target", global = true, value_name = "USER@HOST", hide = true)]
     pub target: Option<String>,
@@ -76,6 +80,23 @@ pub struct ProfileArgs {
     /// Set a variable of the profile
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub settings: Vec<String>,
+}
+
+/// A span of time as people write it: `90`, `60s`, `5m`, `1h`.
+fn span(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit: u64 = match &text[digits.len()..] {
+        "" | "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        _ => 0,
+    };
+    let seconds = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    // A day is more than anybody waits, and keeps sums of times in their bounds.
+    match seconds.filter(|seconds| (1..=86_400).contains(seconds)) {
+        Some(seconds) => Ok(Duration::from_secs(seconds)),
+        None => Err("expected a time between 1s and 24h, such as 60s or 5m".to_owned()),
+    }
 }
 
 /// How the events of a long command are shown.
@@ -132,6 +153,15 @@ pub enum Command {
         #[arg(long, value_enum, value_name = "FORMAT")]
         events: Option<EventFormat>,
     },
+    /// Finish or take back what a run left half-done that was cut off
+    Recover {
+        /// Show events in a form for programs
+        #[arg(long, value_enum, value_name = "FORMAT")]
+        events: Option<EventFormat>,
+        /// As the unit does that runs this at a boot: queue what is started, wait for none of it
+        #[arg(long, hide = true)]
+        at_boot: bool,
+    },
     /// Mirror images and OpenShift releases between registries and media
     #[command(subcommand)]
     Mirror(crate::command::mirror::MirrorCommand),
@@ -183,6 +213,27 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+
+    #[test]
+    fn spans_of_time() {
+        for (text, expected) in [
+            ("60s", Some(60)),
+            ("90", Some(90)),
+            ("5m", Some(300)),
+            ("2min", Some(120)),
+            ("24h", Some(86_400)),
+            ("0s", None),
+            ("25h", None),
+            ("1d", None),
+            ("s", None),
+            ("-5s", None),
+            ("", None),
+            ("99999999999999999999h", None),
+            ("é", None),
+        ] {
+            assert_eq!(span(text).ok(), expected.map(Duration::from_secs), "{text}");
+        }
+    }
 
     /// clap finds out only when such a command runs, by a panic.
     #[test]

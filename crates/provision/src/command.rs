@@ -9,6 +9,7 @@ pub mod not_built;
 pub mod pages;
 pub mod plan;
 pub mod pull_secret;
+pub mod recover;
 pub mod registry;
 pub mod rollback;
 pub mod status;

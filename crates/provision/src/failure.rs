@@ -117,6 +117,9 @@ impl From<ConvergeError> for Failure {
             ConvergeError::Unknown { .. } => {
                 failure.hint("nothing was changed; put right what it names, then run the same command again")
             }
+            ConvergeError::TooEarly { .. } => {
+                failure.hint("provision recover takes it back once the network is up; a unit tries that by itself")
+            }
             error if records(error) => failure.hint(
                 "put /var/lib/provision back as it was, from a backup of this host; without one, move it aside and apply \
                  again: what is on the host then counts as having been there before",

@@ -84,6 +84,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::VerifyLog => command::verify_log::run(global),
         Command::Rollback { generation, events } => command::rollback::run(global, generation, events),
         Command::Destroy { events } => command::destroy::run(global, events),
+        Command::Recover { events, at_boot } => command::recover::run(global, events, at_boot),
         Command::Lock(_) => Err(Missing::Lock.into()),
         Command::Diff(_) => Err(Missing::Diff.into()),
         Command::Gc(_) => Err(Missing::Gc.into()),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use provision_converge::{Desired, Engine, STATE_DIRECTORY, Vault};
 use provision_host::facts::Facts;
@@ -12,11 +13,14 @@ use crate::cli::{Global, ProfileArgs};
 use crate::command::not_built::Missing;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::signal;
 
 /// The host a command works on.
 pub struct Site {
     /// The host.
     pub host: Host,
+    /// How long to wait for another run.
+    patience: Duration,
 }
 
 /// A profile, and what it means on this host.
@@ -36,7 +40,7 @@ impl Site {
         let host = Host::with_root(&global.root).map_err(|error| {
             Failure::because(Exit::Usage, &error).hint("--root names the directory of a root file system")
         })?;
-        Ok(Self { host })
+        Ok(Self { host, patience: global.wait.unwrap_or_default() })
     }
 
     /// Makes sure that this process may change the host: runs the same command again through sudo if need be.
@@ -80,12 +84,14 @@ impl Site {
         Ok((name.trim() == "provision").then(|| line.trim().to_owned()))
     }
 
-    /// Takes the lock that only one run can hold.
+    /// Takes the lock that only one run can hold. From here on a signal asks to stop, and kills nothing half-way.
     pub fn lock(&self) -> Result<Lock, Failure> {
+        signal::listen().map_err(|error| Failure::because(Exit::Failed, &error))?;
         self.vault().prepare()?;
         let command: Vec<String> =
             provision_host::args().iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
-        Ok(Lock::acquire(&self.host.root, &Path::new(STATE_DIRECTORY).join("lock"), &command.join(" "))?)
+        let path = Path::new(STATE_DIRECTORY).join("lock");
+        Ok(Lock::acquire(&self.host.root, &path, &command.join(" "), self.patience)?)
     }
 
     /// provision's own bytes on the host.
@@ -100,7 +106,7 @@ impl Site {
 
     /// The engine over a vault.
     pub fn engine<'a>(&'a self, vault: &'a Vault<'a>) -> Result<Engine<'a>, Failure> {
-        Ok(Engine::new(&self.host, self.family()?, vault))
+        Ok(Engine::new(&self.host, self.family()?, vault).guarded_by(own_binary()?))
     }
 
     /// Loads a profile, and resolves it for this host.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use provision_host::{TEMPORARY_PREFIX, packages};
+use serde::Serialize;
 
 use super::{Aftermath, Engine, Failure, Request};
 use crate::desired::Desired;
@@ -12,37 +13,63 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Listener};
 use crate::generation::Outcome;
 use crate::journal::Record;
+use crate::op::Op;
+use crate::plan::Plan;
 use crate::resource::{Kind, ResourceId};
 
 /// What is told of a run that did not end by itself.
 const CUT_OFF: &str = "the run was cut off";
 
+/// What was found of a run that was cut off, and what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "outcome")]
+pub enum Recovered {
+    /// Its generation was in force already; what was left to do is done.
+    Finished {
+        /// The generation.
+        generation: u64,
+    },
+    /// The host is as it was before it.
+    TakenBack {
+        /// The generation that never was in force; none when the run was cut off before it had a number.
+        generation: Option<u64>,
+    },
+}
+
 impl Engine<'_> {
-    /// Takes back what a run left half-done that was cut off; nothing when there is none.
-    pub fn recover(&self, listener: Listener<'_>) -> Result<()> {
+    /// Finishes or takes back what a run left half-done that was cut off; none when there is nothing.
+    pub fn recover(&self, listener: Listener<'_>) -> Result<Option<Recovered>> {
         // The very first run may have been cut off while it made the directory of all records.
         let own = self.machine.vault.directory();
         [Some(own), own.parent()].into_iter().flatten().try_for_each(|place| self.sweep_directory(place))?;
-        let Some(records) = self.journal.read()? else { return self.report_not_begun() };
-        if let Some(Record::Begin { generation }) = records.first() {
+        let Some(records) = self.journal.read()? else {
+            self.report_not_begun()?;
+            return Ok(None);
+        };
+        let recovered = match records.first() {
             // The commit is one rename; what comes after it is only tidying up.
-            if self.records.current()? == Some(*generation) {
+            Some(&Record::Begin { generation }) if self.records.current()? == Some(generation) => {
                 self.records.write_baseline(&self.remembered(&self.recorded()?)?)?;
-            } else {
-                listener(&Event::Recovering { generation: *generation });
-                self.sweep(*generation)?;
-                self.end_by_undo(*generation, CUT_OFF, listener)?;
+                Recovered::Finished { generation }
             }
-        }
-        self.journal.remove()?;
-        self.report_not_begun()
+            Some(&Record::Begin { generation }) => {
+                listener(&Event::Recovering { generation });
+                self.sweep(generation)?;
+                self.end_by_undo(generation, CUT_OFF, listener)?;
+                Recovered::TakenBack { generation: Some(generation) }
+            }
+            _ => Recovered::TakenBack { generation: None },
+        };
+        self.close()?;
+        self.report_not_begun()?;
+        Ok(Some(recovered))
     }
 
     /// After a failure: back to the generation before, and a report that says so.
     pub(super) fn take_back(&self, number: u64, request: &Request<'_>, cause: Error) -> Failure {
         (request.listener)(&Event::RollingBack { reason: cause.to_string() });
         let undone = self.end_by_undo(number, &cause.to_string(), request.listener);
-        let aftermath = match undone.and_then(|()| self.journal.remove()) {
+        let aftermath = match undone.and_then(|()| self.close()) {
             Ok(()) => Aftermath::Undone,
             Err(error) => Aftermath::HalfDone(Box::new(error)),
         };
@@ -92,8 +119,21 @@ impl Engine<'_> {
         if let Some((id, reason)) = plan.unknown.iter().next() {
             return Err(Error::Unknown { id: id.clone(), reason: reason.clone() });
         }
+        self.not_too_early(&plan)?;
         self.run(number, &plan, 0..plan.steps.len(), listener, &|| false)?;
         self.records.write_baseline(&self.remembered(&before)?)
+    }
+
+    /// While the host boots there is no network, and what a package's scripts start would wait for us.
+    fn not_too_early(&self, plan: &Plan) -> Result<()> {
+        let installs = |op: &Op| matches!(op, Op::Packages { install, .. } if !install.is_empty());
+        match plan.steps.iter().find(|step| installs(&step.op)) {
+            Some(step) if self.machine.host.is_booting() => {
+                let what = step.ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+                Err(Error::TooEarly { what })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What a run wanted that the journal tells of.
@@ -112,7 +152,10 @@ impl Engine<'_> {
                 Record::Refused { step } => begun.retain(|id| !ids(step).any(|refused| refused == id)),
                 // The steps that follow are those of another plan.
                 Record::Undo { .. } => break,
-                Record::Begin { .. } | Record::Packages { .. } | Record::Done { .. } => {}
+                Record::Begin { .. }
+                | Record::Guarded { .. }
+                | Record::Packages { .. }
+                | Record::Done { .. } => {}
             }
         }
         Ok(begun)

@@ -34,6 +34,25 @@ impl Root {
         .map_err(|e| e.or(fail))
     }
 
+    /// Puts a copy of the regular file `from` at `path`, as [`Root::write`] does; it may be larger than memory, and where
+    /// the file system can share blocks it takes none.
+    pub fn copy(&self, from: &Path, path: &Path, meta: &Meta) -> Result<()> {
+        let fail = |e: std::io::Error| Error::file("copy to", path, e);
+        let source = self
+            .resolve(absolute(from)?, OFlags::RDONLY, Mode::empty())
+            .map_err(|e| Error::file("read", from, e))?;
+        let mut source = File::from(source);
+        self.replace(path, meta, |place| {
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let fd = rustix::fs::openat(&place.directory, &place.temporary, flags, Mode::from(0o600))?;
+            let mut file = File::from(fd);
+            std::io::copy(&mut source, &mut file)?;
+            apply(file.as_fd(), meta)?;
+            file.sync_all()
+        })
+        .map_err(|e| e.or(fail))
+    }
+
     /// Puts a symbolic link at `path`, atomically. Of `meta` only the owner and the attributes count.
     pub fn symlink(&self, path: &Path, target: &str, meta: &Meta) -> Result<()> {
         let fail = |e: std::io::Error| Error::file("link", path, e);

@@ -49,6 +49,30 @@ fn files_get_their_labels_where_selinux_is_on() {
 }
 
 #[test]
+fn a_boot_waits_for_nothing_that_it_starts() {
+    let fake = Fake::new();
+    fake.program("systemctl", "");
+    let host = fake.host().while_booting();
+    systemd::start(&host, "ssh.service").unwrap();
+    systemd::restart(&host, "ssh.service").unwrap();
+    systemd::stop(&host, "ssh.service").unwrap();
+    let calls =
+        ["--no-block start -- ssh.service", "--no-block restart -- ssh.service", "stop -- ssh.service"];
+    assert_eq!(fake.calls(), calls.map(|call| format!("systemctl {call}")));
+    assert!(!systemd::runs(&host).unwrap(), "it is a directory, not the running system");
+}
+
+#[test]
+fn a_program_gets_a_label_with_which_systemd_runs_it() {
+    let fake = Fake::new();
+    assert!(selinux::program_label(&fake.host()).unwrap().is_empty());
+    fake.file("root/etc/selinux/config", "SELINUX=enforcing\n");
+    fake.file("root/sys/fs/selinux/enforce", "1");
+    let label = selinux::program_label(&fake.host()).unwrap();
+    assert_eq!(label["security.selinux"], b"system_u:object_r:bin_t:s0\0");
+}
+
+#[test]
 fn systemctl_is_called_with_a_verb_and_a_name() {
     let fake = Fake::new();
     fake.program("systemctl", "");

@@ -57,7 +57,6 @@ pub struct Change<'a> {
 impl Change<'_> {
     /// Applies, shows what happens, and says how it ended.
     pub fn carry_out(&self, global: &Global, engine: &Engine<'_>) -> Result<Exit, Failure> {
-        signal::listen().map_err(|error| Failure::because(Exit::Failed, &error))?;
         let teller = Teller::new(self.events);
         let applied = engine.apply(&Request {
             desired: self.desired,
@@ -91,18 +90,20 @@ fn who() -> String {
 }
 
 /// Shows events on standard error.
-struct Teller {
+pub struct Teller {
     events: Option<EventFormat>,
     /// How far the mirroring is, from its first event on.
     progress: OnceCell<Progress>,
 }
 
 impl Teller {
-    fn new(events: Option<EventFormat>) -> Self {
+    /// Tells people, or programs.
+    pub fn new(events: Option<EventFormat>) -> Self {
         Self { events, progress: OnceCell::new() }
     }
 
-    fn tell(&self, event: &Event<'_>) {
+    /// Tells of one event.
+    pub fn tell(&self, event: &Event<'_>) {
         match (self.events, event) {
             (Some(EventFormat::Ndjson), event) => out::note(serde_json::to_string(event).unwrap_or_default()),
             (None, Event::Mirroring { progress, .. }) => {

@@ -14,6 +14,7 @@ mod pages;
 mod pull_secret;
 mod readme;
 mod records;
+mod recover;
 mod sandbox;
 mod serve;
 mod verbs;

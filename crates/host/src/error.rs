@@ -148,6 +148,16 @@ pub enum Error {
         /// Process id and command of the holder, as it wrote them.
         holder: String,
     },
+    /// A host is not reached over SSH.
+    #[error("cannot reach {target}: {refusal}")]
+    Unreached {
+        /// The host, as it was named.
+        target: String,
+        /// Why not.
+        refusal: crate::ssh::Refusal,
+        /// What ssh said.
+        said: String,
+    },
     /// Root is needed and sudo did not give it.
     #[error("root is needed: {reason}; run the command as root")]
     NoRoot {

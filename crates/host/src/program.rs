@@ -15,6 +15,10 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::host::Host;
 use crate::{Error, Result};
 
+mod running;
+
+pub use running::{Heard, Input, Line, Running};
+
 /// How long a program may run when nothing else is said.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -141,6 +145,19 @@ impl<'h> Program<'h> {
         if output.success() { Ok(output) } else { Err(output.into_error(command)) }
     }
 
+    /// Starts it, to be spoken with while it runs. It has no time limit, and a standard input of its own.
+    pub fn start(mut self) -> Result<Running> {
+        let first = self.stdin.replace(Vec::new());
+        let spawned = self.command()?.spawn();
+        let command = self.command_line();
+        let child = spawned.map_err(|source| Error::Start { command: command.clone(), source })?;
+        let running = Running::new(command, child);
+        if let (Some(bytes), Some(input)) = (first, running.input()) {
+            input.send(bytes);
+        }
+        Ok(running)
+    }
+
     fn command(&self) -> Result<Command> {
         let path = self.host.search_path(&self.command_line())?;
         let file = find(&self.name, path)
@@ -261,7 +278,7 @@ fn end_of(text: &str) -> String {
 }
 
 /// A word as a shell would need it.
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use provision_host::{Error, Host};
+use provision_host::{Error, Heard, Host, Line};
 
 use crate::fake::Fake;
 
@@ -95,4 +95,57 @@ fn the_end_is_told_in_words() {
     let error = other.program("systemctl").arg("stop").run().unwrap_err();
     assert!(matches!(&error, Error::NotLive { what, .. } if what == "systemctl stop"), "{error}");
     assert!(!other.has_program("sh") && !other.runs_programs());
+}
+
+#[test]
+fn one_that_runs_is_spoken_with() {
+    let fake = Fake::new();
+    fake.program("answer", "while read -r word; do echo \"$word?\"; echo heard >&2; done; exit 3");
+    let mut running = fake.host().program("answer").start().unwrap();
+    let hear = |running: &mut provision_host::Running| loop {
+        match running.hear(Duration::from_secs(10)).unwrap() {
+            Heard::Line(Line::Err(_)) => {}
+            heard => return heard,
+        }
+    };
+    for word in ["one", "two"] {
+        running.input().unwrap().send(format!("{word}\n"));
+        assert_eq!(hear(&mut running), Heard::Line(Line::Out(format!("{word}?"))));
+    }
+    running.close();
+    assert_eq!(hear(&mut running), Heard::End(3));
+}
+
+#[test]
+fn one_that_ends_is_heard_though_a_child_holds_its_streams() {
+    let fake = Fake::new();
+    fake.program("leave", "sleep 60 & echo $!; exit 0");
+    let mut running = fake.host().program("leave").start().unwrap();
+    let begun = Instant::now();
+    loop {
+        match running.hear(Duration::from_millis(20)).unwrap() {
+            Heard::End(status) => break assert_eq!(status, 0),
+            Heard::Line(_) | Heard::Silence => assert!(begun.elapsed() < Duration::from_secs(30)),
+        }
+    }
+}
+
+#[test]
+fn one_that_is_dropped_is_killed_with_its_children() {
+    let fake = Fake::new();
+    fake.program("hang", "sleep 60 & echo $!; wait");
+    let mut running = fake.host().program("hang").start().unwrap();
+    let Heard::Line(Line::Out(pid)) = running.hear(Duration::from_secs(10)).unwrap() else {
+        panic!("no pid")
+    };
+    drop(running);
+    let gone = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.is_empty() || stat.contains(") Z ")
+    };
+    let until = Instant::now() + Duration::from_secs(10);
+    while !gone() {
+        assert!(Instant::now() < until, "the child lives on");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }

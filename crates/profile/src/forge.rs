@@ -17,6 +17,8 @@ mod credential;
 mod image;
 mod password;
 
+pub use image::loader;
+
 /// The vault of a host, and all that recipes may draw on.
 pub struct Forge<'a> {
     /// Where the pieces are kept.

@@ -23,6 +23,7 @@ pub mod scalar;
 pub mod secret;
 pub mod section;
 pub mod source;
+mod supplies;
 pub mod tree;
 mod variable;
 
@@ -33,3 +34,4 @@ pub use problem::{Problem, Problems};
 pub use profile::{Profile, load};
 pub use recipe::Recipe;
 pub use resolve::{Lock, LockedImage, Resolution, resolve};
+pub use supplies::Supplies;

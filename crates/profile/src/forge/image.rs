@@ -125,7 +125,7 @@ fn go_architecture(machine: &str) -> &str {
 
 /// The dynamic loader that a 64-bit little-endian ELF program asks for (elf(5), `PT_INTERP`); an image that holds
 /// nothing but the program has none.
-fn loader(program: &[u8]) -> Option<String> {
+pub fn loader(program: &[u8]) -> Option<String> {
     const INTERPRETER: u32 = 3;
     let number = |at: usize, width: usize| -> Option<u64> {
         let mut bytes = [0; 8];

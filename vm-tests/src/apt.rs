@@ -54,6 +54,23 @@ impl Apt {
         self.get(&[], &[&["install", "--yes", "--no-install-recommends"], packages].concat())
     }
 
+    /// Installs packages of the distribution, without starting these services, now or at the next boot.
+    pub fn install_stopped(&self, packages: &[&str], units: &[&str]) -> Result<()> {
+        if !Path::new("/run/systemd/system").exists() {
+            // Without systemd nothing is started.
+            return self.install(packages);
+        }
+        let systemctl = |verb: &[&str]| {
+            let words = [self.prefix, &["systemctl"], verb, units].concat();
+            checked(Command::new(words[0]).args(&words[1..]))
+        };
+        systemctl(&["mask", "--runtime"])?;
+        let installed = self.install(packages);
+        systemctl(&["unmask", "--runtime"])?;
+        installed?;
+        systemctl(&["disable"]).map(drop)
+    }
+
     /// Installs packages from the backports of Debian 12, without making them a source of this machine: lists and
     /// configuration are those of a folder of ours.
     pub fn install_from_backports(&self, packages: &[&str]) -> Result<()> {

@@ -10,6 +10,11 @@ pub fn effective_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
+/// The machine as uname(2) names it: `x86_64`, `aarch64`.
+pub fn machine() -> String {
+    rustix::system::uname().machine().to_string_lossy().into_owned()
+}
+
 /// The wall clock.
 pub fn now() -> SystemTime {
     SystemTime::now()

@@ -30,7 +30,7 @@ pub mod systemd;
 pub mod trust;
 
 pub use connection::Connection;
-pub use environment::{args, current_dir, current_exe, effective_uid, home, now, var};
+pub use environment::{args, current_dir, current_exe, effective_uid, home, machine, now, var};
 pub use error::{Error, Result};
 pub use facts::Facts;
 pub use family::{Family, OsRelease};

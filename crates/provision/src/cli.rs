@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::supply::Supply;
+
 const GLOBAL: &str = "Options of every command";
 const AFTER: &str = "\
 First steps:
@@ -56,9 +58,18 @@ pub struct Global {
     /// Wait this long for another run that changes the host: 60s, 5m
     #[arg(long, global = true, value_name = "TIME", value_parser = span, help_heading = GLOBAL)]
     pub wait: Option<Duration>,
-    /// Change another host over SSH
-    #[arg(id = "remote", long = "target", global = true, value_name = "USER@HOST", hide = true)]
+    /// Work on another host over SSH; it needs no provision of its own
+    #[arg(id = "remote", long = "target", global = true, value_name = "USER@HOST", help_heading = GLOBAL)]
     pub target: Option<String>,
+    /// With --target: trust the key of a host that was never seen before
+    #[arg(long, global = true, help_heading = GLOBAL)]
+    pub accept_new_host_key: bool,
+    /// The profile comes on standard input: how provision calls itself on a target
+    #[arg(id = "bundle", long = "carried", global = true, hide = true)]
+    pub carried: bool,
+    /// Where profiles are read from.
+    #[arg(skip)]
+    pub supply: Supply,
 }
 
 /// When to use colours.
@@ -184,6 +195,9 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         output: Option<PathBuf>,
     },
+    /// Be the other side of --target: how provision calls itself on a target
+    #[command(hide = true)]
+    Relay,
     /// Pin what a profile names loosely
     #[command(hide = true)]
     Lock(NotBuilt),
@@ -199,6 +213,54 @@ pub enum Command {
     /// Make and judge certificates
     #[command(hide = true)]
     Trust(NotBuilt),
+}
+
+/// What a command is to a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// It changes one.
+    Changes,
+    /// It looks at one.
+    Reads,
+    /// It works on files and registries, and knows no host.
+    Elsewhere,
+}
+
+impl Command {
+    /// What the command is to a host.
+    pub fn reach(&self) -> Reach {
+        match self {
+            Self::Apply { .. }
+            | Self::Rollback { .. }
+            | Self::Destroy { .. }
+            | Self::Recover { .. }
+            | Self::Gc(_) => Reach::Changes,
+            Self::Check(_)
+            | Self::Plan { .. }
+            | Self::Status
+            | Self::Generations
+            | Self::VerifyLog
+            | Self::Diff(_)
+            | Self::Explain(_) => Reach::Reads,
+            Self::Mirror(_)
+            | Self::PullSecret(_)
+            | Self::Registry(_)
+            | Self::Schema
+            | Self::Completions { .. }
+            | Self::Man { .. }
+            | Self::Relay
+            | Self::Lock(_)
+            | Self::Trust(_) => Reach::Elsewhere,
+        }
+    }
+
+    /// The profile that the command is about, if there is one.
+    pub fn profile(&self) -> Option<&ProfileArgs> {
+        match self {
+            Self::Check(profile) | Self::Plan { profile, .. } | Self::Apply { profile, .. } => Some(profile),
+            _ => None,
+        }
+    }
 }
 
 /// Whatever is given to a command that is not built yet.

@@ -22,3 +22,21 @@ pub enum Exit {
     /// The command line or the profile is wrong, or what it asks for is not built.
     Usage = 64,
 }
+
+impl Exit {
+    /// The one with this number.
+    pub fn of(code: i32) -> Option<Self> {
+        let all = [
+            Self::Done,
+            Self::Failed,
+            Self::Pending,
+            Self::Refused,
+            Self::RolledBack,
+            Self::HalfDone,
+            Self::Conflict,
+            Self::Locked,
+            Self::Usage,
+        ];
+        all.into_iter().find(|exit| *exit as i32 == code)
+    }
+}

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 
 use provision_converge::{Aftermath, Error as ConvergeError, Failure as ApplyFailure, Kind};
 use provision_host::Error as HostError;
+use provision_host::ssh::Refusal;
 
 use crate::exit::Exit;
 
@@ -90,6 +91,10 @@ impl From<HostError> for Failure {
         let exit = if matches!(error, HostError::Locked { .. }) { Exit::Locked } else { Exit::Failed };
         let permission = error.is_permission();
         let failure = Self::because(exit, &error);
+        if let HostError::Unreached { target, refusal, said } = &error {
+            let failure = if said.is_empty() { failure } else { failure.cause(said) };
+            return failure.hint(reach(*refusal, target));
+        }
         if permission && provision_host::effective_uid() != 0 {
             return failure.hint("run it as root, or give this user passwordless sudo");
         }
@@ -155,6 +160,32 @@ fn system(error: &(dyn StdError + 'static)) -> Option<&'static str> {
         }
     }
     None
+}
+
+/// What to do about a host that is not reached over SSH.
+fn reach(refusal: Refusal, target: &str) -> String {
+    match refusal {
+        Refusal::KeyChanged => format!(
+            "compare the fingerprint with the host's own (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub on its console); if it is \
+             right, take the old key out with ssh-keygen -R, and connect once: ssh {target} true"
+        ),
+        Refusal::KeyUnknown => format!(
+            "connect once and compare the fingerprint: ssh {target} true; or trust what is shown now: --accept-new-host-key"
+        ),
+        Refusal::Denied => {
+            format!("give the host a key of yours: ssh-copy-id {target}; one with a passphrase: ssh-add")
+        }
+        Refusal::Unresolved => {
+            "check the name, or give an address; a short name needs a Host in ~/.ssh/config".to_owned()
+        }
+        Refusal::Unreachable => {
+            format!(
+                "is it up, is sshd running there, does a firewall stand between? ssh -v {target} true tells more"
+            )
+        }
+        Refusal::GivenUp => "nothing was changed".to_owned(),
+        Refusal::Lost | Refusal::Other => format!("nothing was changed; ssh -v {target} true tells more"),
+    }
 }
 
 /// Whether provision's own records on the host are what is wrong.

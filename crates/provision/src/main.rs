@@ -9,9 +9,11 @@ mod exit;
 mod failure;
 mod findings;
 mod out;
+mod remote;
 mod show;
 mod signal;
 mod site;
+mod supply;
 
 use std::path::Path;
 
@@ -70,11 +72,18 @@ fn unparsed(error: &clap::Error) -> Exit {
     Exit::Usage
 }
 
-fn dispatch(cli: Cli) -> Result<Exit, Failure> {
-    let global = &cli.global;
-    if global.target.is_some() {
-        return Err(Missing::Target.into());
+fn dispatch(mut cli: Cli) -> Result<Exit, Failure> {
+    if let Some(target) = &cli.global.target {
+        return remote::run(&cli, target);
     }
+    if cli.global.accept_new_host_key {
+        return Err(Failure::new(Exit::Usage, "--accept-new-host-key means nothing without --target")
+            .hint("name the host: --target USER@HOST"));
+    }
+    if cli.global.carried {
+        cli.global.supply = remote::arrive(&cli)?;
+    }
+    let global = &cli.global;
     match cli.command {
         Command::Check(profile) => command::check::run(global, &profile),
         Command::Plan { profile, output } => command::plan::run(global, &profile, output.as_deref()),
@@ -85,6 +94,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Rollback { generation, events } => command::rollback::run(global, generation, events),
         Command::Destroy { events } => command::destroy::run(global, events),
         Command::Recover { events, at_boot } => command::recover::run(global, events, at_boot),
+        Command::Relay => remote::relay(),
         Command::Lock(_) => Err(Missing::Lock.into()),
         Command::Diff(_) => Err(Missing::Diff.into()),
         Command::Gc(_) => Err(Missing::Gc.into()),

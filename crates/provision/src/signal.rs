@@ -1,22 +1,44 @@
 //! Signals during a change. SIGINT and SIGTERM: the step under way ends, then what was done is taken back. SIGHUP, which
 //! is what a terminal or a connection leaves behind: the change goes on, nobody asked it to stop.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::out;
 
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static LISTENING: AtomicBool = AtomicBool::new(false);
+static INTERRUPTS: AtomicUsize = AtomicUsize::new(0);
+
+/// What is said of an interrupt while a host is changed.
+pub const TAKING_BACK: &str = "interrupted: the step under way ends, then everything is taken back";
 
 /// Whether a signal asked us to stop.
 pub fn interrupted() -> bool {
-    INTERRUPTED.load(Ordering::Relaxed)
+    count() > 0
 }
 
-/// From now on a signal asks to stop instead of killing the process.
-pub fn listen() -> std::io::Result<()> {
+/// How many signals asked us to stop.
+pub fn count() -> usize {
+    INTERRUPTS.load(Ordering::Relaxed)
+}
+
+/// Asks to stop as a signal does.
+pub fn stop(words: &str) {
+    INTERRUPTS.fetch_add(1, Ordering::Relaxed);
+    out::note(words);
+}
+
+/// From now on the end of the connection that started this process does not end it.
+pub fn outlive() -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let _guard = runtime.enter();
+    // Once it is listened for, it does nothing by itself any more; that stays when nobody listens.
+    signal(SignalKind::hangup()).map(drop)
+}
+
+/// From now on a signal asks to stop instead of killing the process; these words tell that it was heard.
+pub fn listen(words: &'static str) -> std::io::Result<()> {
     if LISTENING.swap(true, Ordering::Relaxed) {
         return Ok(());
     }
@@ -36,8 +58,7 @@ pub fn listen() -> std::io::Result<()> {
                         continue;
                     }
                 }
-                INTERRUPTED.store(true, Ordering::Relaxed);
-                out::note("interrupted: the step under way ends, then everything is taken back");
+                stop(words);
             }
         });
     });

@@ -1,12 +1,11 @@
 //! The host a command works on, with its lock, vault and engine; and a profile resolved for it.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use provision_converge::{Desired, Engine, STATE_DIRECTORY, Vault};
 use provision_host::facts::Facts;
-use provision_host::{Error as HostError, Family, Host, Lock, OsRelease, Root};
+use provision_host::{Family, Host, Lock, OsRelease, Root};
 use provision_profile::{Forge, Making, Profile, Resolution};
 
 use crate::cli::{Global, ProfileArgs};
@@ -14,6 +13,7 @@ use crate::command::not_built::Missing;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::signal;
+use crate::supply::Supply;
 
 /// The host a command works on.
 pub struct Site {
@@ -21,6 +21,7 @@ pub struct Site {
     pub host: Host,
     /// How long to wait for another run.
     patience: Duration,
+    supply: Supply,
 }
 
 /// A profile, and what it means on this host.
@@ -40,7 +41,8 @@ impl Site {
         let host = Host::with_root(&global.root).map_err(|error| {
             Failure::because(Exit::Usage, &error).hint("--root names the directory of a root file system")
         })?;
-        Ok(Self { host, patience: global.wait.unwrap_or_default() })
+        let patience = global.wait.unwrap_or_default();
+        Ok(Self { host, patience, supply: global.supply.clone() })
     }
 
     /// Makes sure that this process may change the host: runs the same command again through sudo if need be.
@@ -86,7 +88,7 @@ impl Site {
 
     /// Takes the lock that only one run can hold. From here on a signal asks to stop, and kills nothing half-way.
     pub fn lock(&self) -> Result<Lock, Failure> {
-        signal::listen().map_err(|error| Failure::because(Exit::Failed, &error))?;
+        signal::listen(signal::TAKING_BACK).map_err(|error| Failure::because(Exit::Failed, &error))?;
         self.vault().prepare()?;
         let command: Vec<String> =
             provision_host::args().iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
@@ -120,12 +122,11 @@ impl Site {
 
     /// Loads a profile.
     pub fn load(&self, args: &ProfileArgs) -> Result<Profile, Failure> {
-        let path = absolute(&args.profile)?;
-        if read(&path).is_ok_and(|bytes| bytes.trim_ascii_start().starts_with(b"{")) {
-            // No TOML file starts like this; what `plan --json` printed does.
+        let path = self.supply.absolute(&args.profile)?;
+        if self.supply.read(&path).is_ok_and(|bytes| Supply::is_plan(&bytes)) {
             return Err(Missing::ApplyPlan.into());
         }
-        Ok(provision_profile::load(&path, &args.settings, &read)?)
+        Ok(provision_profile::load(&path, &args.settings, &|path| self.supply.read(path))?)
     }
 
     /// What a profile means on a host with these facts.
@@ -136,13 +137,14 @@ impl Site {
         binary: &Path,
     ) -> Result<Resolution, provision_profile::Error> {
         let vault = self.vault();
-        let lock = forge(&vault, binary.to_owned()).lock(profile, &facts.arch, &Default::default())?;
+        let lock =
+            self.forge(&vault, binary, |forge| forge.lock(profile, &facts.arch, &Default::default()))?;
         provision_profile::resolve(profile, facts, &lock)
     }
 
     /// What would be made for this host now, and the desired state as far as it is known before.
     pub fn preview(&self, intent: &Intent, vault: &Vault<'_>) -> Result<(Desired, Vec<Making>), Failure> {
-        let makings = forge(vault, intent.binary.clone()).preview(&intent.resolution.recipes)?;
+        let makings = self.forge(vault, &intent.binary, |forge| forge.preview(&intent.resolution.recipes))?;
         let mut desired = intent.resolution.desired.clone();
         vault.fill(&mut desired)?;
         for resource in desired.resources.values_mut() {
@@ -159,47 +161,26 @@ impl Site {
 
     /// Makes what is due, and gives the desired state with everything filled in.
     pub fn make(&self, intent: &Intent, vault: &Vault<'_>) -> Result<Desired, Failure> {
-        forge(vault, intent.binary.clone()).forge(&intent.resolution.recipes)?;
+        self.forge(vault, &intent.binary, |forge| forge.forge(&intent.resolution.recipes))?;
         let mut desired = intent.resolution.desired.clone();
         vault.fill(&mut desired)?;
         Ok(desired)
     }
-}
 
-fn forge<'a>(vault: &'a Vault<'a>, binary: PathBuf) -> Forge<'a> {
-    Forge { vault, read: &read, variable: &provision_host::var, now: provision_host::now(), binary }
-}
-
-/// Reads a file of this machine, on which profiles and our own binary are, also with `--root`.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let plain = |error: HostError| match error {
-        HostError::File { source, .. } => source,
-        other => io::Error::other(other.to_string()),
-    };
-    let root = Root::live().map_err(plain)?;
-    if root.list(path).is_ok_and(|names| names.is_some()) {
-        return Err(io::ErrorKind::IsADirectory.into());
+    fn forge<T>(
+        &self,
+        vault: &Vault<'_>,
+        binary: &Path,
+        work: impl FnOnce(&Forge<'_>) -> Result<T, provision_profile::Error>,
+    ) -> Result<T, provision_profile::Error> {
+        let read = |path: &Path| self.supply.read(path);
+        let variable = |name: &str| self.supply.variable(name);
+        let binary = binary.to_owned();
+        work(&Forge { vault, read: &read, variable: &variable, now: provision_host::now(), binary })
     }
-    root.read(path).map_err(plain)?.ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 /// The binary that runs; the embedded registry's image is made of it.
 pub fn own_binary() -> Result<PathBuf, Failure> {
     provision_host::current_exe().map_err(|error| Failure::because(Exit::Failed, &error))
-}
-
-/// A path as it was typed, from the root.
-pub fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    if path.is_absolute() {
-        return Ok(path.to_owned());
-    }
-    let here = provision_host::current_dir().map_err(|error| {
-        Failure::new(
-            Exit::Failed,
-            format!("cannot tell where {} is: the current directory is gone", path.display()),
-        )
-        .cause(&error)
-        .hint("change to a directory that is there, or give the path from /")
-    })?;
-    Ok(here.join(path))
 }

@@ -16,8 +16,6 @@ pub enum Missing {
     Explain,
     /// `trust`.
     Trust,
-    /// `--target`.
-    Target,
     /// `plan --output`.
     SavedPlan,
     /// `apply PLANFILE`.
@@ -32,7 +30,6 @@ impl Missing {
             Self::Gc => "provision gc",
             Self::Explain => "provision explain",
             Self::Trust => "provision trust",
-            Self::Target => "--target",
             Self::SavedPlan => "saving a plan with --output",
             Self::ApplyPlan => "applying a saved plan",
         }
@@ -47,7 +44,6 @@ impl Missing {
             Self::Trust => {
                 "openssl x509 -in FILE -text shows a certificate; the section [trust] of a profile makes them"
             }
-            Self::Target => "copy the binary and the profile to the host, and run it there over SSH",
             Self::SavedPlan => {
                 "provision plan PROFILE shows it; provision plan PROFILE --json prints it as data"
             }

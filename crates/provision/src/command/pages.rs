@@ -11,7 +11,7 @@ use crate::cli::{Cli, Global};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out;
-use crate::site::absolute;
+use crate::supply::absolute;
 
 /// Prints the JSON Schema of a profile.
 pub fn schema() -> Result<Exit, Failure> {

@@ -9,7 +9,7 @@ fn what_is_not_built_says_so() {
     let profile = profile.to_str().unwrap();
     let saved = bench.write("plan.json", "{ \"schema\": 1, \"steps\": [] }\n");
     let before = bench.tree();
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 8] = [
         &["lock", profile],
         &["lock", profile, "--update", "registry"],
         &["diff", "1", "2"],
@@ -18,7 +18,6 @@ fn what_is_not_built_says_so() {
         &["trust", "show", "--anything"],
         &["plan", profile, "--output", "plan.json"],
         &["apply", saved.to_str().unwrap()],
-        &["apply", profile, "--target", "root@bastion"],
     ];
     for command in commands {
         let ran = bench.on_root(command);
@@ -26,5 +25,5 @@ fn what_is_not_built_says_so() {
         assert_eq!(ran.stdout, "");
     }
     assert_eq!(bench.tree(), before);
-    bench.run(&["--help"]).expect(0).never_shows("explain").never_shows("--target");
+    bench.run(&["--help"]).expect(0).never_shows("explain").never_shows("--carried");
 }

@@ -40,7 +40,7 @@ impl Sandbox {
     }
 
     /// Copies a program with the libraries it needs.
-    fn install(&self, program: &Path, path: &str) {
+    pub(crate) fn install(&self, program: &Path, path: &str) {
         self.copy(program, path);
         let ldd = Command::new("ldd").arg(program).output().unwrap();
         for word in
@@ -53,7 +53,10 @@ impl Sandbox {
     fn copy(&self, from: &Path, to: &str) {
         let to = self.bench.at(to);
         fs::create_dir_all(to.parent().unwrap()).unwrap();
-        if !to.exists() {
+        // Ours is large, and nobody writes to it; another file system takes a copy.
+        let ours = from == Path::new(env!("CARGO_BIN_EXE_provision"));
+        let linked = to.exists() || ours && fs::hard_link(from, &to).is_ok();
+        if !linked {
             fs::copy(from, to).unwrap();
         }
     }
@@ -63,6 +66,13 @@ impl Sandbox {
         let path = self.bench.at(PROGRAMS).join(name);
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// A program in the system, as root of this machine. This takes root or sudo.
+    pub(crate) fn command_of_root(&self, words: &[&str]) -> Command {
+        let mut command = as_root(&["unshare", "--mount", "sh", "-c", ENTER, "sh"]);
+        command.arg(self.bench.root()).args(words);
+        prepared(command)
     }
 
     /// The binary in the system, as root.
@@ -81,11 +91,7 @@ impl Sandbox {
 
     /// The binary in the system, as a user who may do nothing. This takes root or sudo.
     pub(crate) fn run_as_nobody(&self, arguments: &[&str]) -> Ran {
-        let mut command = Command::new(if rustix::process::geteuid().is_root() { "env" } else { "sudo" });
-        if !rustix::process::geteuid().is_root() {
-            command.arg("-n");
-        }
-        command.args(["unshare", "--mount", "sh", "-c"]);
+        let mut command = as_root(&["unshare", "--mount", "sh", "-c"]);
         command
             .arg(ENTER.replace("$USERSPEC", "--userspec=65534:65534"))
             .arg("sh")
@@ -113,6 +119,14 @@ impl Sandbox {
         });
         tree
     }
+}
+
+/// A command as root of this machine, through sudo if need be.
+pub(crate) fn as_root(words: &[&str]) -> Command {
+    let prefix: &[&str] = if rustix::process::geteuid().is_root() { &["env"] } else { &["sudo", "-n"] };
+    let mut command = Command::new(prefix[0]);
+    command.args(&prefix[1..]).args(words);
+    command
 }
 
 fn prepared(mut command: Command) -> Command {

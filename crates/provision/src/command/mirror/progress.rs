@@ -78,6 +78,6 @@ impl Progress {
 }
 
 /// Bytes as people read them.
-pub(super) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string()
 }

@@ -24,13 +24,17 @@ mod ask;
 mod auth;
 mod blob;
 mod connect;
+mod download;
 mod error;
+mod pin;
 mod pulse;
 mod retry;
 mod travel;
 
 pub use blob::{BlobStream, Progress};
+pub use download::download;
 pub use error::ClientError;
+pub use pin::{Pinned, PinnedImage};
 
 use answer::{header, next_page, own_words, value};
 use ask::{Ask, Payload};

@@ -106,6 +106,16 @@ pub enum ClientError {
         /// The digest of what came.
         found: Digest,
     },
+    /// More bytes than anybody expects.
+    #[error("{what} is larger than {limit} bytes")]
+    TooLarge {
+        /// `host:port`.
+        registry: String,
+        /// What was asked for.
+        what: String,
+        /// How many were expected at most.
+        limit: u64,
+    },
     /// Any other answer that is no success.
     #[error("{registry} answered {status} to {what}{message}")]
     Status {

@@ -70,7 +70,7 @@ fn client(error: &ClientError) -> Option<String> {
             format!("provision pull-secret check shows which credentials there are for {registry}")
         }
         ClientError::Untrusted { registry, .. } => format!(
-            "give its authority with --certificate-authority, or install it on this host; \
+            "give its authority with --certificate-authority, or among `anchors` of the profile, or install it on this host; \
              the certificate has to be for the name {registry} is called by"
         ),
         ClientError::Tls { .. } => {
@@ -97,6 +97,9 @@ fn client(error: &ClientError) -> Option<String> {
         ClientError::Reading { what, .. } => format!(
             "the media are not whole: where they were written, remove {what} if it is there and save once more"
         ),
+        ClientError::TooLarge { .. } => {
+            "files of a profile are kept on the host whole: carry what is larger in another way".to_owned()
+        }
         ClientError::Local(error) => return image(error),
         _ => return None,
     })

@@ -21,6 +21,18 @@ pub struct Desired {
     /// Bytes that the profile itself gives, by fingerprint; never secret.
     #[serde(skip)]
     pub literals: BTreeMap<String, Vec<u8>>,
+    /// Bytes that have to be fetched before an apply begins, by fingerprint; never secret.
+    #[serde(skip)]
+    pub remote: BTreeMap<String, Remote>,
+}
+
+/// Where bytes are that the store may not have yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// An `https://` address.
+    pub address: String,
+    /// How many bytes, where that is known.
+    pub size: Option<u64>,
 }
 
 impl Desired {
@@ -29,7 +41,13 @@ impl Desired {
         let bytes = bytes.into();
         let fingerprint = plain_fingerprint(&bytes);
         self.literals.insert(fingerprint.clone(), bytes);
-        Content { fingerprint: Some(fingerprint), generated: None, secret: false }
+        Content::kept(fingerprint)
+    }
+
+    /// Takes note of bytes that are elsewhere, and gives the content that names them. `fingerprint` is theirs.
+    pub fn remote(&mut self, fingerprint: String, remote: Remote) -> Content {
+        self.remote.insert(fingerprint.clone(), remote);
+        Content::kept(fingerprint)
     }
 
     /// Adds a resource; the one that was there under this id, if any, comes back.

@@ -25,6 +25,8 @@ pub enum Difference {
     Binary,
     /// The bytes are made during the apply.
     NotMadeYet,
+    /// The bytes are fetched when the apply begins.
+    NotFetchedYet,
 }
 
 /// What a step changes in its file; none for a step that changes no bytes.
@@ -50,9 +52,18 @@ pub(crate) fn of(machine: Machine<'_>, desired: &Desired, step: &Step) -> Result
         None if from.content().is_none() => return Ok(None),
         None => Vec::new(),
         Some(content) if content.fingerprint.is_none() => return Ok(Some(Difference::NotMadeYet)),
+        Some(content) if is_elsewhere(machine, desired, content)? => {
+            return Ok(Some(Difference::NotFetchedYet));
+        }
         Some(content) => bytes(machine, desired, content)?,
     };
     Ok(Some(text(id.to_string().trim_start_matches("file:"), from, &before, to, &after)))
+}
+
+fn is_elsewhere(machine: Machine<'_>, desired: &Desired, content: &Content) -> Result<bool> {
+    let remote =
+        content.fingerprint.as_ref().is_some_and(|fingerprint| desired.remote.contains_key(fingerprint));
+    Ok(remote && !machine.vault.holds(content)?)
 }
 
 fn bytes(machine: Machine<'_>, desired: &Desired, content: &Content) -> Result<Vec<u8>> {

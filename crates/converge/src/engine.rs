@@ -26,12 +26,13 @@ use crate::perform::perform;
 use crate::plan::{Baseline, Observed, Phase, Plan, Step, Why, plan, subjects};
 use crate::proof::{self, Proof};
 use crate::resource::{Kind, ResourceId, Resources};
-use crate::state::State;
+use crate::state::{Content, State};
 use crate::vault::Vault;
 
 mod arm;
 mod report;
 mod undo;
+mod versions;
 
 pub use undo::Recovered;
 
@@ -176,6 +177,10 @@ impl<'a> Engine<'a> {
         let before = self.recorded()?;
         if plan.is_empty() && before.resources == request.desired.resources {
             return Ok(Applied::Nothing);
+        }
+        self.versions_can_be_had(&plan)?;
+        for fingerprint in request.desired.remote.keys() {
+            self.machine.vault.find(&Content::kept(fingerprint.as_str()))?;
         }
         let number = self.records.numbers()?.last().map_or(1, |last| last + 1);
         for bytes in request.desired.literals.values() {

@@ -27,7 +27,7 @@ mod resource;
 mod state;
 mod vault;
 
-pub use desired::Desired;
+pub use desired::{Desired, Remote};
 pub use difference::Difference;
 pub use engine::{Aftermath, Applied, Engine, Failure, Recovered, Request, STATE_DIRECTORY};
 pub use error::{Error, Result};

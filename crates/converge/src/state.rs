@@ -68,6 +68,11 @@ impl Content {
         Self { fingerprint: None, generated: Some(name.into()), secret }
     }
 
+    /// Content that is no secret, by its fingerprint.
+    pub fn kept(fingerprint: impl Into<String>) -> Self {
+        Self { fingerprint: Some(fingerprint.into()), generated: None, secret: false }
+    }
+
     /// Whether both are known and the same bytes.
     pub fn same(&self, other: &Self) -> bool {
         self.fingerprint.is_some() && self.fingerprint == other.fingerprint

@@ -146,6 +146,15 @@ impl<'a> Vault<'a> {
         }
     }
 
+    /// Whether the bytes of a content are here, undamaged.
+    pub fn holds(&self, content: &Content) -> Result<bool> {
+        match self.find(content) {
+            Ok(_) => Ok(true),
+            Err(Error::Lost { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The path, as the host sees it, of the bytes of something generated.
     pub fn place(&self, content: &Content) -> PathBuf {
         let fingerprint = content.fingerprint.as_deref().unwrap_or_default();

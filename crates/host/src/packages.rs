@@ -75,6 +75,19 @@ pub fn offered(host: &Host, family: Family, name: &str) -> Result<BTreeSet<Strin
     }
 }
 
+/// Makes sure that what is wanted in one exact version is installed in it or offered; the lists are refreshed when they
+/// do not know one. Otherwise it is [`Error::NotOffered`]. Nothing else is changed.
+pub fn can_be_had(host: &Host, family: Family, install: &BTreeMap<String, Option<String>>) -> Result<()> {
+    checked(&install.keys().collect::<Vec<_>>())?;
+    let exact: Vec<Wanted<'_>> =
+        install.iter().filter(|(_, version)| version.is_some()).map(wanted).collect::<Result<_>>()?;
+    if exact.is_empty() {
+        return Ok(());
+    }
+    let is = all_installed(host, family)?;
+    to_be_had(host, family, &exact.into_iter().filter(|one| !one.is_in(&is)).collect::<Vec<_>>())
+}
+
 /// Installs and removes, without questions, recommended packages or changes to the administrator's configuration
 /// files; a removal takes the configuration along (Debian: purge). What is installed by name only stays in the version
 /// that it has; what is wanted in one exact version is brought to it, also down. The lists are refreshed first when they
@@ -89,13 +102,8 @@ pub fn transaction<S: AsRef<str>>(
     checked(&install.keys().collect::<Vec<_>>())?;
     let remove = checked(remove)?;
     let before = all_installed(host, family)?;
-    let install: Vec<Wanted<'_>> = install
-        .iter()
-        .map(wanted)
-        .collect::<Result<Vec<_>>>()?
-        .into_iter()
-        .filter(|one| !one.is_in(&before))
-        .collect();
+    let mut install: Vec<Wanted<'_>> = install.iter().map(wanted).collect::<Result<_>>()?;
+    install.retain(|one| !one.is_in(&before));
     let remove: Vec<String> = remove.into_iter().filter(|name| before.contains_key(name)).collect();
     if !remove.is_empty() {
         let taken = match family {

@@ -21,6 +21,9 @@ pub fn plan(engine: &Engine<'_>, desired: &Desired, plan: &Plan) -> Result<Strin
             Some(Difference::NotMadeYet) => {
                 text.push_str(&format!("    {}\n", paint(FAINT, "(made during the apply)")));
             }
+            Some(Difference::NotFetchedYet) => {
+                text.push_str(&format!("    {}\n", paint(FAINT, "(fetched when the apply begins)")));
+            }
             None => {}
         }
     }

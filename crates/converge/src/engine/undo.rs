@@ -115,6 +115,7 @@ impl Engine<'_> {
         // Mirrored images are kept, and none are brought in order to undo: that could fail once more.
         let mut towards = before.clone();
         towards.resources.retain(|id, _| id.kind() != Kind::Content);
+        self.without_lost_versions(&mut towards)?;
         let plan = self.plan_from(&towards, &attempted, &baseline)?;
         if let Some((id, reason)) = plan.unknown.iter().next() {
             return Err(Error::Unknown { id: id.clone(), reason: reason.clone() });

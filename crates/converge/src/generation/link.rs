@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::plan::Baseline;
 
 /// The files of a generation, beside its report.
-pub(crate) const FILES: [&str; 4] = ["asked.json", "desired.json", "plan.json", "profile.toml"];
+pub(crate) const FILES: [&str; 5] = ["asked.json", "desired.json", "lock.toml", "plan.json", "profile.toml"];
 
 /// How a report is linked to its generation's files, and to the report before it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,4 +6,5 @@ pub mod payload;
 pub mod program;
 pub mod server;
 pub mod to_dir;
+pub mod web;
 pub mod world;

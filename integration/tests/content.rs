@@ -203,6 +203,26 @@ fn media_that_are_missing_are_an_error_before_anything_changes() -> Result<()> {
     Ok(())
 }
 
+/// What a tag stood for when it was locked is what comes, whatever it stands for now.
+#[test]
+fn a_release_that_was_locked_is_the_one_that_comes() -> Result<()> {
+    let bench = Bench::new()?;
+    let media = TempDir::new()?;
+    let image = write_release(&release(false, false), media.path())?.to_string();
+    let tag = media.path().join("repositories/quay.io/openshift-release-dev/ocp-release/_tags/4.10.0-x86_64");
+    let locked = std::fs::read_to_string(&tag)?;
+    let moved = integration::payload::Payload { components: 5, ..release(false, false) };
+    write_release(&moved, media.path())?;
+    ensure!(std::fs::read_to_string(&tag)? != locked, "the tag did not move");
+    let desired = bench.desired("hello", &[(&format!("{image}@{}", locked.trim()), Some(media.path()))]);
+    bench.apply(&desired)?;
+    ensure!(tags(&bench.server, REPOSITORY)?.len() == 5, "4 components and the release");
+    let there = integration::world::raw(&bench.server, &format!("{REPOSITORY}:4.10.0-x86_64"))?;
+    ensure!(integration::world::digest(&there) == locked.trim());
+    ensure!(bench.apply(&desired)? == Applied::Nothing);
+    Ok(())
+}
+
 #[test]
 fn damaged_media_take_everything_back() -> Result<()> {
     let bench = Bench::new()?;
@@ -331,7 +351,8 @@ fn the_content_of_a_profile_is_understood() -> Result<()> {
     let facts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/profile/tests/facts/debian-12.json");
     let id = "5eed".repeat(16);
     let image = provision_profile::LockedImage { name: "localhost/registry:1".into(), id };
-    let lock = provision_profile::Lock { images: [("registry".to_owned(), image)].into() };
+    let lock =
+        provision_profile::Exact { images: [("registry".to_owned(), image)].into(), ..Default::default() };
     let facts = serde_json::from_slice(&std::fs::read(facts)?)?;
     let mut desired = provision_profile::resolve(&profile, &facts, &lock)?.desired;
     desired.resources.retain(|id, _| id.kind() == provision_converge::Kind::Content);

@@ -125,7 +125,12 @@ impl Draft {
 
     /// A package, in whatever version the distribution has.
     pub(crate) fn package(&mut self, name: &str, origin: Option<&Origin>) {
-        self.add(ResourceId::package(name), State::Package(PackageState { version: None }), &[], origin);
+        self.package_in(name, None, origin);
+    }
+
+    /// A package, in one exact version if there is one.
+    pub(crate) fn package_in(&mut self, name: &str, version: Option<String>, origin: Option<&Origin>) {
+        self.add(ResourceId::package(name), State::Package(PackageState { version }), &[], origin);
     }
 
     /// podman, with what it needs.
@@ -210,8 +215,9 @@ enum Meeting {
 
 fn meet(old: &State, new: &State) -> Meeting {
     match (old, new) {
-        // Two sections may need one package.
-        (State::Package(_), State::Package(_)) => Meeting::KeepOld,
+        // Two sections may need one package, and one of them an exact version.
+        (State::Package(_), State::Package(PackageState { version: None })) => Meeting::KeepOld,
+        (State::Package(PackageState { version: None }), State::Package(_)) => Meeting::TakeNew,
         // A directory that is declared for itself outranks the same one as somebody's parent.
         (State::Directory(_), State::Directory(new)) if new.parent => Meeting::KeepOld,
         (State::Directory(old), State::Directory(_)) if old.parent => Meeting::TakeNew,

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use provision_oci::Digest;
+
 use crate::problem::Problems;
 use crate::source::Origin;
 
@@ -156,9 +158,25 @@ pub enum Error {
     /// The registry's service cannot be described to this podman.
     #[error("the registry's unit cannot be written")]
     Unit(#[source] provision_podman_units::Error),
-    /// The lock lacks what the profile names loosely.
-    #[error("{what} ({origin}) is not locked: its exact id must be known before anything is planned")]
-    Unlocked {
+    /// The lock lacks what the profile names loosely, or has it for something else.
+    #[error("{0}")]
+    Unlocked(Problems),
+    /// A lock that cannot be read.
+    #[error("{0}")]
+    BadLock(Problems),
+    /// An archive is not the file that was locked.
+    #[error("{} is another file than the lock has: expected {expected}, found {found}", .path.display())]
+    OtherArchive {
+        /// The archive.
+        path: PathBuf,
+        /// The digest in the lock.
+        expected: Digest,
+        /// That of the file.
+        found: Digest,
+    },
+    /// Something was not made exact before resolving.
+    #[error("{what} ({origin}) is not exact: its id must be known before anything is planned")]
+    NotExact {
         /// What.
         what: String,
         /// Where it is asked for.

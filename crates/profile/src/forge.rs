@@ -17,6 +17,7 @@ mod credential;
 mod image;
 mod password;
 
+pub(crate) use image::go_architecture;
 pub use image::loader;
 
 /// The vault of a host, and all that recipes may draw on.

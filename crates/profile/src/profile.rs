@@ -12,13 +12,12 @@ use crate::error::Error;
 use crate::import::{self, ReadFile, SCHEMA};
 use crate::problem::{Problem, Problems};
 use crate::read::{Read, unknown_keys};
-use crate::scalar::Image;
 use crate::section::host::{Host, HostWritten};
 use crate::section::mirror::Mirror;
 use crate::section::preflight::Preflight;
 use crate::section::pull_secret::{PullSecret, PullSecretWritten};
 use crate::section::redirect::{Redirect, RedirectWritten};
-use crate::section::registry::{self, Backend, Registry, RegistryWritten, ServerImage};
+use crate::section::registry::{self, Registry, RegistryWritten};
 use crate::section::trust::{Trust, TrustWritten};
 use crate::source::{Origin, Source};
 use crate::tree::Table;
@@ -117,14 +116,6 @@ impl Profile {
         let written = Written::read(&table, problems);
         let merged = Merged { source, table };
         written.validate(name, merged, &mut Attachments::new(read), problems)
-    }
-
-    /// The registry's image, if it is to be pulled by digest: what the lock needs to know beforehand.
-    pub fn image_to_pull(&self) -> Option<&Image> {
-        match &self.registry.as_ref()?.backend {
-            Backend::Distribution(ServerImage::Pull(image)) => Some(image),
-            _ => None,
-        }
     }
 
     /// The JSON Schema (2020-12) of a profile, from the same declarations that read it.

@@ -20,7 +20,7 @@ impl Profile {
     pub fn requirements(&self, applied: bool) -> Vec<Requirement> {
         let mut out = Vec::new();
         let asked = self.preflight.as_ref();
-        let packages = self.host.packages.iter().map(|package| package.0.clone());
+        let packages = self.host.packages.keys().map(|package| package.0.clone());
         let (podman, packages): (Vec<String>, Vec<String>) = packages.partition(|name| name == PODMAN);
         let installed_by_us = self.registry.is_some() || !podman.is_empty();
         let floor = asked.and_then(|preflight| preflight.podman.as_ref());

@@ -1,4 +1,4 @@
-//! From a profile, facts and a lock to what the host shall be. Pure: no clock, no environment, no chance; the same
+//! From a profile, facts and what a lock makes exact to what the host shall be. Pure: no clock, no environment, no chance; the same
 //! input gives the same bytes on every machine.
 
 use std::collections::BTreeMap;
@@ -9,17 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::draft::Draft;
 use crate::error::Error;
+use crate::lock::Exact;
 use crate::profile::Profile;
 use crate::recipe::Recipe;
 use crate::section::registry::{Backend, Registry};
 use crate::source::Origin;
-
-/// What the profile names loosely, made exact.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lock {
-    /// Images by role: `registry`.
-    pub images: BTreeMap<String, LockedImage>,
-}
 
 /// One image, exactly.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +36,7 @@ pub struct Resolution {
 }
 
 /// Resolves a profile. Sections come in their order: host, trust, registry, pull-secret, redirect, mirror.
-pub fn resolve(profile: &Profile, facts: &Facts, lock: &Lock) -> Result<Resolution, Error> {
+pub fn resolve(profile: &Profile, facts: &Facts, exact: &Exact) -> Result<Resolution, Error> {
     let registry = profile.registry.as_ref();
     if let Some(Registry { backend: Backend::NotBuilt(word, origin), .. }) = registry {
         return Err(word.not_built(origin));
@@ -50,12 +44,12 @@ pub fn resolve(profile: &Profile, facts: &Facts, lock: &Lock) -> Result<Resoluti
     let place = |section: &str| profile.merged.origin(section);
     let mut draft = Draft::new(Origin::new(profile.merged.source(), 0..0));
     draft.section("host", place("host"));
-    profile.host.resources(facts, &mut draft)?;
+    profile.host.resources(facts, exact, &mut draft)?;
     draft.section("trust", place("trust").or(place("registry")));
     profile.trust.resources(registry, &profile.host, facts.family, &mut draft);
     draft.section("registry", place("registry"));
     if let Some(registry) = registry {
-        registry.resources(&profile.trust, facts, lock, &mut draft)?;
+        registry.resources(&profile.trust, facts, exact, &mut draft)?;
     }
     draft.section("pull-secret", place("pull-secret"));
     if let Some(pull_secret) = &profile.pull_secret {
@@ -67,7 +61,7 @@ pub fn resolve(profile: &Profile, facts: &Facts, lock: &Lock) -> Result<Resoluti
     }
     draft.section("mirror", place("mirror"));
     if let (Some(mirror), Some(registry)) = (&profile.mirror, registry) {
-        mirror.resources(registry, &profile.trust, profile.pull_secret.as_ref(), &mut draft);
+        mirror.resources(registry, &profile.trust, profile.pull_secret.as_ref(), exact, &mut draft);
     }
     draft.finish().map_err(Error::Invalid)
 }

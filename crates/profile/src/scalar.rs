@@ -334,6 +334,54 @@ impl Text for Sha256 {
     }
 }
 
+impl Text for Digest {
+    const EXPECTED: &'static str = Sha256::EXPECTED;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| String::new())
+    }
+}
+
+/// A number of bytes, written as a plain number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bytes(pub u64);
+
+impl Read for Bytes {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        integer(node, 0..=i64::MAX, problems).and_then(|number| u64::try_from(number).ok()).map(Self)
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "integer", "minimum": 0 })
+    }
+}
+
+/// Where a file is on the web: `https://host/path`, without user and password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Url(pub String);
+
+impl Text for Url {
+    const EXPECTED: &'static str = "an address such as \"https://files.example.test/site.conf\"";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let Some(rest) = text.strip_prefix("https://") else {
+            return Err("it begins with `https://`".to_owned());
+        };
+        let host = rest.split(['/', '?']).next().unwrap_or_default();
+        if host.contains('@') {
+            return Err("without user and password: a profile holds no secrets".to_owned());
+        }
+        let letters = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}#".contains(&byte);
+        // A path that begins with a question mark would be one without a path.
+        if host.is_empty() || rest[host.len()..].starts_with('?') || !text.bytes().all(letters) {
+            return Err(
+                "a host and a path, with everything unusual percent-encoded, and without `#`".to_owned()
+            );
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
 /// An image: registry, repository, and a tag or a digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image(pub Reference);
@@ -406,6 +454,20 @@ mod tests {
         check::<Repository>(
             &["quay.io/a/b", "localhost/a", "registry.example.test:8443/ocp4", "10.0.0.1:5000/a"],
             &["", "quay.io", "a/b", "quay.io/a:1", "quay.io:x/a"],
+        );
+        check::<Url>(
+            &["https://a.b/c", "https://a.b:8443/c%20d?e=f&g", "https://[::1]/x", "https://a.b"],
+            &[
+                "",
+                "a.b/c",
+                "http://a.b/c",
+                "https://",
+                "https:///c",
+                "https://u:p@a.b/c",
+                "https://a.b/c d",
+                "https://a.b/c#d",
+                "https://a.b?c",
+            ],
         );
         let digest = format!("sha256:{}", "a".repeat(64));
         check::<Sha256>(&[&digest], &["sha256:abc", "md5:00", &digest.to_uppercase()]);

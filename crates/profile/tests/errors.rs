@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use provision_profile::section::host::Bytes;
 use provision_profile::{Error, Profile, load};
 
 /// Loads `/p/main.toml` from files in memory.
@@ -145,13 +146,10 @@ fn registries() {
         &registry("backend = \"embedded\"\narchive = \"d.tar\""),
         &["/p/main.toml:8: `registry.archive` has no meaning for backend \"embedded\""],
     );
-    check_one(
-        &registry("backend = \"distribution\"\nimage = \"docker.io/library/registry:2\""),
-        &["/p/main.toml:8: `registry.image` is named by a tag; expected a digest"],
-    );
+    check_one(&registry("backend = \"distribution\"\nimage = \"docker.io/library/registry:2\""), &[]);
     check_one(
         &registry("backend = \"distribution\""),
-        &["/p/main.toml:7: backend \"distribution\" needs `image` (by digest) or `archive`"],
+        &["/p/main.toml:7: backend \"distribution\" needs `image` or `archive`"],
     );
     check_one(
         &registry("backend = \"embedded\"\nport = 0"),
@@ -249,11 +247,42 @@ fn certificates_of_one_s_own() {
 }
 
 #[test]
+fn packages_and_their_versions() {
+    let packages = |list: &str| format!("{HOST}packages = [{list}]\n");
+    check_one(&packages("\"jq\", \"jq\", { name = \"tar\", version = \"locked\" }"), &[]);
+    check_one(&packages("{ name = \"jq\", version = \"1.6-2.1+deb12u1\" }"), &[]);
+    check_one(
+        &packages("\"jq\", { name = \"jq\", version = \"locked\" }"),
+        &["/p/main.toml:5: the package jq is named in two versions"],
+    );
+    check_one(
+        &packages("{ name = \"jq\", version = \">=1.6\" }"),
+        &[
+            "/p/main.toml:5: `host.packages[0].version` expects \"locked\" or a version such as \"1.6-2.1+deb12u1\", found \">=1.6\"",
+        ],
+    );
+    check_one(
+        &packages("{ name = \"jq\" }"),
+        &["/p/main.toml:5: `host.packages[0]` lacks the key `version`"],
+    );
+}
+
+#[test]
 fn files_of_the_host() {
     let file = |rest: &str| format!("{HOST}[[host.file]]\npath = \"/etc/motd\"\n{rest}\n");
     check_one(&file("content = \"x\""), &[]);
     check(&[("main.toml", &file("source = \"motd\"")), ("motd", "x")], &[], &[]);
-    check_one(&file(""), &["/p/main.toml:5: /etc/motd has neither `content` nor `source`"]);
+    check_one(&file(""), &["/p/main.toml:5: /etc/motd has neither `content` nor `source` nor `url`"]);
+    let url = "url = \"https://files.example.test/motd\"\n";
+    check_one(&file(url), &[]);
+    let both = format!("{url}content = \"hello\"\n");
+    check_one(&file(&both), &["/p/main.toml:7: /etc/motd has `url` beside `content` or `source`"]);
+    let digest = "digest = \"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"\n";
+    check_one(&file(&format!("{url}{digest}")), &[]);
+    check_one(
+        &file(&format!("content = \"hello\"\n{digest}")),
+        &["/p/main.toml:8: /etc/motd has a `digest` without `url`"],
+    );
     check_one(&file("source = \"motd\""), &["/p/main.toml:7: /p/motd does not exist"]);
     check_one(
         &file("content = \"x\"\nsource = \"y\""),
@@ -289,7 +318,8 @@ fn imports_merge_by_key() {
             .files
             .iter()
             .map(|(path, file)| {
-                format!("{} {:o} {}", path.0, file.mode.0, String::from_utf8_lossy(&file.bytes))
+                let Bytes::Given(bytes) = &file.bytes else { panic!("{file:?}") };
+                format!("{} {:o} {}", path.0, file.mode.0, String::from_utf8_lossy(bytes))
             })
             .collect();
         seen.push((

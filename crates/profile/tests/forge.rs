@@ -10,13 +10,16 @@ use std::time::{Duration, SystemTime};
 
 use provision_converge::Vault;
 use provision_host::Root;
+use provision_host::facts::Facts;
+use provision_oci::Digest;
+use provision_profile::lock::{Entry, Platform};
 use provision_profile::recipe::{
     AUTHORITY_CERTIFICATE, REGISTRY_AUTH_ENTRY, REGISTRY_CERTIFICATE, REGISTRY_HTPASSWD, REGISTRY_PASSWORD,
 };
 use provision_profile::scalar::{HostName, Subject};
 use provision_profile::secret::Secret;
 use provision_profile::section::trust::KeyWord;
-use provision_profile::{Error, Forge, Lock, LockedImage, Making, Recipe, load};
+use provision_profile::{Error, Forge, Lock, LockedImage, Making, Profile, Recipe, load};
 use provision_pull_secret::AuthFile;
 use provision_trust_store::parse_pem;
 
@@ -246,8 +249,9 @@ fn the_image_of_the_embedded_registry_is_the_binary() {
     let text = "schema = 1\nname = \"t\"\n[host]\nhostname = \"r.x\"\n[registry]\nbackend = \"embedded\"\nadmin = { user = \"init\", password = { generate = 32 } }\n";
     let profile = load(Path::new("t.toml"), &[], &|_| Ok(text.as_bytes().to_vec())).unwrap();
     site.files.borrow_mut().insert("/usr/bin/provision".into(), b"a static program".to_vec());
-    let lock = site.with(|forge, _| forge.lock(&profile, "x86_64", &Lock::default())).unwrap();
-    let LockedImage { name, id } = lock.images["registry"].clone();
+    // Nothing that the profile names can change by itself: it needs no lock.
+    let exact = site.with(|forge, _| forge.exact(&profile, &facts(), None)).unwrap();
+    let LockedImage { name, id } = exact.images["registry"].clone();
     assert_eq!(name, format!("localhost/provision-registry:{}", &id[..12]));
     let recipe = |id: &str| {
         [Recipe::OwnImage {
@@ -275,26 +279,88 @@ fn the_image_of_the_embedded_registry_is_the_binary() {
     assert!(error.to_string().starts_with("/carried.tar is another image: expected sha256:1"), "{error}");
 }
 
-/// Only its registry knows which image id a digest stands for; whoever asked it says so in the lock.
-#[test]
-fn an_image_to_pull_keeps_its_lock() {
-    let image = format!("docker.io/library/registry@sha256:{}", "a".repeat(64));
+fn facts() -> Facts {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/facts/debian-12.json");
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+fn distribution(lines: &str) -> Profile {
     let text = format!(
-        "schema = 1\nname = \"t\"\n[host]\nhostname = \"r.x\"\n[registry]\nbackend = \"distribution\"\nimage = \"{image}\"\nadmin = {{ user = \"init\", password = {{ generate = 32 }} }}\n"
+        "schema = 1\nname = \"t\"\n[host]\nhostname = \"r.x\"\n[registry]\nbackend = \"distribution\"\n{lines}\nadmin = {{ user = \"init\", password = {{ generate = 32 }} }}\n"
     );
-    let profile = load(Path::new("t.toml"), &[], &|_| Ok(text.as_bytes().to_vec())).unwrap();
-    assert_eq!(profile.image_to_pull().unwrap().to_string(), image);
-    let site = Site::new();
-    let locked = |known: &Lock| site.with(|forge, _| forge.lock(&profile, "x86_64", known));
-    assert!(locked(&Lock::default()).unwrap_err().to_string().contains("is not locked"));
-    let known = |name: &str| Lock {
-        images: BTreeMap::from([(
-            "registry".to_owned(),
-            LockedImage { name: name.to_owned(), id: "1".repeat(64) },
-        )]),
+    load(Path::new("/t.toml"), &[], &|_| Ok(text.as_bytes().to_vec())).unwrap()
+}
+
+/// Only its registry knows which image id a name stands for; whoever asked it says so in the lock.
+#[test]
+fn an_image_to_pull_is_the_one_in_the_lock() {
+    let digest = |digit: &str| format!("sha256:{}", digit.repeat(64)).parse::<Digest>().unwrap();
+    let (list, other, id) = (digest("a"), digest("b"), digest("1"));
+    let by_tag = "docker.io/library/registry:3".to_owned();
+    let by_digest = format!("docker.io/library/registry@{list}");
+    let check = |named: &str, architecture: &str, locked: Digest, expected: Result<(), &str>| {
+        let profile = distribution(&format!("image = \"{named}\""));
+        let platform = Platform { digest: other, id };
+        let platforms = BTreeMap::from([(architecture.to_owned(), platform)]);
+        let key = profile.pins(&facts()).remove(0).key;
+        let lock = Lock { entries: BTreeMap::from([(key, Entry::Image { digest: locked, platforms })]) };
+        let site = Site::new();
+        let found = site.with(|forge, _| forge.exact(&profile, &facts(), Some(&lock)));
+        match (found, expected) {
+            (Ok(exact), Ok(())) => {
+                let name = format!("docker.io/library/registry@{list}");
+                assert_eq!(exact.images["registry"], LockedImage { name, id: "1".repeat(64) });
+            }
+            (Err(Error::Unlocked(problems)), Err(title)) => {
+                let titles: Vec<&str> = problems.iter().map(|one| one.title()).collect();
+                assert_eq!(titles, [title]);
+            }
+            (found, _) => panic!("{named}: {found:?}"),
+        }
+        // Without a lock nobody knows the id.
+        let without = site.with(|forge, _| forge.exact(&profile, &facts(), None)).unwrap_err();
+        assert!(without.to_string().contains(&format!("image {named} is not locked")), "{without}");
     };
-    assert_eq!(locked(&known(&image)).unwrap(), known(&image));
-    assert!(locked(&known("docker.io/library/registry:2")).is_err(), "the lock of another image was taken");
+    check(&by_tag, "amd64", list, Ok(()));
+    check(&by_digest, "amd64", list, Ok(()));
+    check(&format!("{by_tag}@{list}"), "amd64", list, Ok(()));
+    check(&by_tag, "arm64", list, Err("image docker.io/library/registry:3 is not made for amd64"));
+    let title = format!("the lock has another image {by_digest}: expected {list}, found {other}");
+    check(&by_digest, "amd64", other, Err(&title));
+}
+
+/// An archive lies beside the profile: with a lock it has to be the file that was locked.
+#[test]
+fn an_archive_is_the_file_that_was_locked() {
+    let site = Site::new();
+    let recipe = |id: &str| {
+        [Recipe::OwnImage {
+            name: "image".to_owned(),
+            reference: "localhost/x:1".to_owned(),
+            id: id.to_owned(),
+            machine: "x86_64".to_owned(),
+        }]
+    };
+    site.files.borrow_mut().insert("/usr/bin/provision".into(), b"a static program".to_vec());
+    let error = site.with(|forge, _| forge.forge(&recipe(""))).unwrap_err().to_string();
+    let id = error.rsplit_once("found ").unwrap().1.to_owned();
+    site.forge(&recipe(&id));
+    let bytes = site.piece("image");
+    site.files.borrow_mut().insert("/registry.tar".into(), bytes.clone());
+    let profile = distribution("archive = \"registry.tar\"");
+    let exact = |lock: Option<&Lock>| site.with(|forge, _| forge.exact(&profile, &facts(), lock));
+    let pin = profile.pins(&facts()).remove(0);
+    assert_eq!((pin.key.to_string().as_str(), pin.is_loose()), ("archive registry.tar", false));
+    let locked = |digest| Lock { entries: BTreeMap::from([(pin.key.clone(), Entry::Archive { digest })]) };
+    let found = Digest::of(&bytes);
+    assert_eq!(exact(None).unwrap().images["registry"].id, id);
+    assert_eq!(exact(Some(&locked(found))).unwrap().images["registry"].id, id);
+    let other = Digest::of(b"");
+    let expected =
+        format!("/registry.tar is another file than the lock has: expected {other}, found {found}");
+    assert_eq!(exact(Some(&locked(other))).unwrap_err().to_string(), expected);
+    let error = exact(Some(&Lock::default())).unwrap_err().to_string();
+    assert!(error.contains("archive registry.tar is not locked"), "{error}");
 }
 
 #[test]

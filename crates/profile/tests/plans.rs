@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use provision_converge::{Baseline, Observed, Plan, Resources, plan};
 use provision_host::facts::Facts;
-use provision_profile::{Error, Lock, LockedImage, Profile, Resolution, load, resolve};
+use provision_profile::{Error, Exact, LockedImage, Profile, Resolution, load, resolve};
 
 fn profile(name: &str, settings: &[&str]) -> Profile {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../profiles").join(name);
@@ -24,13 +24,14 @@ fn facts(name: &str) -> Facts {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-fn lock() -> Lock {
+fn lock() -> Exact {
     locked(&"5eed".repeat(16))
 }
 
-fn locked(id: &str) -> Lock {
+fn locked(id: &str) -> Exact {
     let name = format!("localhost/registry:{}", &id[..12]);
-    Lock { images: BTreeMap::from([("registry".to_owned(), LockedImage { name, id: id.to_owned() })]) }
+    let images = BTreeMap::from([("registry".to_owned(), LockedImage { name, id: id.to_owned() })]);
+    Exact { images, ..Exact::default() }
 }
 
 fn resolved(profile_name: &str, facts_name: &str) -> Resolution {
@@ -226,7 +227,7 @@ fn resources_that_two_sections_declare() {
 }
 
 #[test]
-fn an_image_must_be_locked() {
-    let error = resolve(&profile("bastion.toml", &[]), &facts("debian-12"), &Lock::default()).unwrap_err();
+fn an_image_must_be_exact() {
+    let error = resolve(&profile("bastion.toml", &[]), &facts("debian-12"), &Exact::default()).unwrap_err();
     assert!(error.to_string().starts_with("the registry's image ("), "{error}");
 }

@@ -127,6 +127,9 @@ pub enum Command {
         /// The profile.
         #[command(flatten)]
         profile: ProfileArgs,
+        /// First note in the lock what the profile names and the lock lacks
+        #[arg(long)]
+        update_lock: bool,
         /// Save the plan, for `provision apply FILE`
         #[arg(short, long, value_name = "FILE", hide = true)]
         output: Option<PathBuf>,
@@ -136,10 +139,18 @@ pub enum Command {
         /// The profile.
         #[command(flatten)]
         profile: ProfileArgs,
+        /// First note in the lock what the profile names and the lock lacks
+        #[arg(long)]
+        update_lock: bool,
         /// Show events in a form for programs
         #[arg(long, value_enum, value_name = "FORMAT")]
         events: Option<EventFormat>,
     },
+    /// Note beside a profile what its names stand for now, exactly
+    ///
+    /// Writes PROFILE with the ending `.lock`. Entries that are there stay; what is missing is looked up, and what the
+    /// profile no longer names is dropped. Keep the lock with the profile: `plan` and `apply` go by it.
+    Lock(crate::command::lock::LockArgs),
     /// Show the generation in force, drift, and when certificates expire
     Status,
     /// List the generations: what was applied, when, by whom, and how it ended
@@ -198,9 +209,6 @@ pub enum Command {
     /// Be the other side of --target: how provision calls itself on a target
     #[command(hide = true)]
     Relay,
-    /// Pin what a profile names loosely
-    #[command(hide = true)]
-    Lock(NotBuilt),
     /// Compare two generations
     #[command(hide = true)]
     Diff(NotBuilt),

@@ -4,6 +4,7 @@ pub mod apply;
 pub mod check;
 pub mod destroy;
 pub mod generations;
+pub mod lock;
 pub mod mirror;
 pub mod not_built;
 pub mod pages;

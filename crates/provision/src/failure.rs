@@ -49,6 +49,12 @@ impl Failure {
         self
     }
 
+    /// Says what was under way when it happened; what was the heading becomes the first cause.
+    pub fn during(mut self, what: impl Into<String>) -> Self {
+        self.causes.insert(0, std::mem::replace(&mut self.what, what.into()));
+        self
+    }
+
     /// Adds what to do next.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
@@ -139,6 +145,11 @@ fn system(error: &(dyn StdError + 'static)) -> Option<&'static str> {
     let mut next = Some(error);
     while let Some(error) = next {
         let boxed = error.downcast_ref::<Box<ConvergeError>>().map(AsRef::as_ref);
+        if let Some(ConvergeError::Host(HostError::NotOffered { .. })) = error.downcast_ref().or(boxed) {
+            return Some(
+                "provision lock --update NAME PROFILE notes what is offered now; a version in the profile is yours to change",
+            );
+        }
         if let Some(ConvergeError::NoAccount { .. }) = error.downcast_ref().or(boxed) {
             return Some("create the account first, or let the profile name another one or its number");
         }
@@ -232,6 +243,15 @@ impl From<provision_profile::Error> for Failure {
         failure.what = failure.what.trim_start_matches("error: ").to_owned();
         match &error {
             provision_profile::Error::Profile(file) => failure.hint(file.remedy()),
+            provision_profile::Error::Unlocked(_) => failure.hint(
+                "provision lock PROFILE notes what each stands for now; `plan` and `apply` do so with --update-lock",
+            ),
+            provision_profile::Error::BadLock(_) => failure.hint(
+                "put the lock back from version control; or remove it, and provision lock PROFILE looks up everything anew",
+            ),
+            provision_profile::Error::OtherArchive { path, .. } => {
+                failure.hint(crate::inquiry::other_file(&path.file_name().unwrap_or_default().to_string_lossy()))
+            }
             _ => failure,
         }
     }

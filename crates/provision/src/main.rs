@@ -8,6 +8,8 @@ mod command;
 mod exit;
 mod failure;
 mod findings;
+mod inquiry;
+mod lock_file;
 mod out;
 mod remote;
 mod show;
@@ -19,7 +21,7 @@ use std::path::Path;
 
 use clap::Parser as _;
 
-use crate::cli::{Cli, Command, Global};
+use crate::cli::{Cli, Command, Global, ProfileArgs};
 use crate::command::not_built::Missing;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -74,6 +76,15 @@ fn unparsed(error: &clap::Error) -> Exit {
 
 fn dispatch(mut cli: Cli) -> Result<Exit, Failure> {
     if let Some(target) = &cli.global.target {
+        if let Command::Plan { update_lock: true, .. } | Command::Apply { update_lock: true, .. } =
+            cli.command
+        {
+            return Err(Failure::new(
+                Exit::Usage,
+                "--update-lock writes beside the profile, and not on a target",
+            )
+            .hint("provision lock PROFILE first; what it notes goes to the target with the profile"));
+        }
         return remote::run(&cli, target);
     }
     if cli.global.accept_new_host_key {
@@ -86,8 +97,14 @@ fn dispatch(mut cli: Cli) -> Result<Exit, Failure> {
     let global = &cli.global;
     match cli.command {
         Command::Check(profile) => command::check::run(global, &profile),
-        Command::Plan { profile, output } => command::plan::run(global, &profile, output.as_deref()),
-        Command::Apply { profile, events } => command::apply::run(global, &profile, events),
+        Command::Plan { profile, update_lock, output } => {
+            profile_with_lock(global, &profile, update_lock)?;
+            command::plan::run(global, &profile, output.as_deref())
+        }
+        Command::Apply { profile, update_lock, events } => {
+            profile_with_lock(global, &profile, update_lock)?;
+            command::apply::run(global, &profile, events)
+        }
         Command::Status => command::status::run(global),
         Command::Generations => command::generations::run(global),
         Command::VerifyLog => command::verify_log::run(global),
@@ -95,7 +112,7 @@ fn dispatch(mut cli: Cli) -> Result<Exit, Failure> {
         Command::Destroy { events } => command::destroy::run(global, events),
         Command::Recover { events, at_boot } => command::recover::run(global, events, at_boot),
         Command::Relay => remote::relay(),
-        Command::Lock(_) => Err(Missing::Lock.into()),
+        Command::Lock(args) => command::lock::run(global, &args),
         Command::Diff(_) => Err(Missing::Diff.into()),
         Command::Gc(_) => Err(Missing::Gc.into()),
         Command::Explain(_) => Err(Missing::Explain.into()),
@@ -108,6 +125,11 @@ fn dispatch(mut cli: Cli) -> Result<Exit, Failure> {
             alone(global, without_host)
         }
     }
+}
+
+/// What `--update-lock` asks for, before the command itself.
+fn profile_with_lock(global: &Global, profile: &ProfileArgs, update: bool) -> Result<(), Failure> {
+    if update { command::lock::complete(global, profile) } else { Ok(()) }
 }
 
 /// Commands that work on files and registries, not on a host.

@@ -3,15 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use provision_converge::{Desired, Engine, STATE_DIRECTORY, Vault};
+use provision_converge::{Content, Desired, Engine, STATE_DIRECTORY, Vault};
 use provision_host::facts::Facts;
 use provision_host::{Family, Host, Lock, OsRelease, Root};
-use provision_profile::{Forge, Making, Profile, Resolution};
+use provision_profile::{Forge, Lock as ProfileLock, Making, Profile, Resolution};
 
 use crate::cli::{Global, ProfileArgs};
 use crate::command::not_built::Missing;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::inquiry;
+use crate::lock_file::LockFile;
 use crate::signal;
 use crate::supply::Supply;
 
@@ -32,6 +34,8 @@ pub struct Intent {
     pub facts: Facts,
     /// What the profile means here.
     pub resolution: Resolution,
+    /// The text of the lock beside the profile, if there is one.
+    pub lock: Option<String>,
     binary: PathBuf,
 }
 
@@ -43,6 +47,11 @@ impl Site {
         })?;
         let patience = global.wait.unwrap_or_default();
         Ok(Self { host, patience, supply: global.supply.clone() })
+    }
+
+    /// Where profiles are read from.
+    pub fn supply(&self) -> &Supply {
+        &self.supply
     }
 
     /// Makes sure that this process may change the host: runs the same command again through sudo if need be.
@@ -116,8 +125,10 @@ impl Site {
         let profile = self.load(args)?;
         let facts = Facts::gather(&self.host)?;
         let binary = own_binary()?;
-        let resolution = self.resolution(&profile, &facts, &binary)?;
-        Ok(Intent { profile, facts, resolution, binary })
+        let file = LockFile::beside(&self.supply, args)?;
+        let resolution = self.resolution(&profile, &facts, &binary, file.lock())?;
+        let lock = file.found.map(|(text, _)| text);
+        Ok(Intent { profile, facts, resolution, lock, binary })
     }
 
     /// Loads a profile.
@@ -135,11 +146,11 @@ impl Site {
         profile: &Profile,
         facts: &Facts,
         binary: &Path,
+        lock: Option<&ProfileLock>,
     ) -> Result<Resolution, provision_profile::Error> {
         let vault = self.vault();
-        let lock =
-            self.forge(&vault, binary, |forge| forge.lock(profile, &facts.arch, &Default::default()))?;
-        provision_profile::resolve(profile, facts, &lock)
+        let exact = self.forge(&vault, binary, |forge| forge.exact(profile, facts, lock))?;
+        provision_profile::resolve(profile, facts, &exact)
     }
 
     /// What would be made for this host now, and the desired state as far as it is known before.
@@ -157,6 +168,25 @@ impl Site {
             }
         }
         Ok((desired, makings))
+    }
+
+    /// Brings what the profile has elsewhere into the store, where it is also for a rollback; nothing else is changed.
+    /// `told` of the address and number of bytes of each file.
+    pub fn fetch(
+        &self,
+        intent: &Intent,
+        vault: &Vault<'_>,
+        told: &dyn Fn(&str, usize),
+    ) -> Result<(), Failure> {
+        for (fingerprint, remote) in &intent.resolution.desired.remote {
+            if vault.holds(&Content::kept(fingerprint.as_str()))? {
+                continue;
+            }
+            let bytes = inquiry::fetch(&intent.profile, &remote.address, fingerprint, remote.size)?;
+            vault.keep(&bytes, false)?;
+            told(&remote.address, bytes.len());
+        }
+        Ok(())
     }
 
     /// Makes what is due, and gives the desired state with everything filled in.

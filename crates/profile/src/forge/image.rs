@@ -1,19 +1,22 @@
-//! Archives of images: assembled from our own binary, or read from the file that carried them here. And the lock,
-//! which says beforehand which image each comes to.
+//! Archives of images: assembled from our own binary, or read from the file that carried them here; and which image
+//! each comes to, which has to be known beforehand.
 //!
 //! Must not know how podman loads them.
 
 use std::path::Path;
 
 use provision_converge::Bytes;
+use provision_host::facts::Facts;
+use provision_oci::Digest;
 use provision_oci::archive::{self, ArchivedImage};
 use provision_oci::assemble::{Assembled, ImageSpec, scratch_image};
 
 use super::Forge;
 use crate::error::{Error, FileError};
+use crate::lock::{Exact, Lock};
 use crate::profile::Profile;
 use crate::recipe::Recipe;
-use crate::resolve::{Lock, LockedImage};
+use crate::resolve::LockedImage;
 use crate::section::registry::image::ROLE;
 use crate::section::registry::{Backend, ServerImage};
 
@@ -21,41 +24,32 @@ use crate::section::registry::{Backend, ServerImage};
 const PROGRAM: &str = "provision";
 
 impl Forge<'_> {
-    /// Makes exact what the profile names loosely. An image that is pulled by digest keeps what `known` has of it:
-    /// only its registry can say which image id a digest stands for.
-    pub fn lock(&self, profile: &Profile, machine: &str, known: &Lock) -> Result<Lock, Error> {
-        let mut lock = Lock::default();
-        let Some(registry) = &profile.registry else { return Ok(lock) };
+    /// Everything exact that the profile means on this host: what the lock has, and the images that come from files of
+    /// this machine. `lock` none: there is no file, and then only what can change by itself is missing.
+    pub fn exact(&self, profile: &Profile, facts: &Facts, lock: Option<&Lock>) -> Result<Exact, Error> {
+        let mut exact = Exact::of(profile, facts, lock)?;
+        let Some(registry) = &profile.registry else { return Ok(exact) };
         let image = match &registry.backend {
             Backend::Embedded => {
-                let id = self.assemble("localhost/provision-registry:lock", machine)?.image_id;
+                let id = self.assemble("localhost/provision-registry:lock", &facts.arch)?.image_id;
                 // The name follows the content: another image has another name, so that the unit's text changes
                 // with it, and a rollback finds the image that it ran before.
                 let short = id.get(..12).unwrap_or(&id);
                 LockedImage { name: format!("localhost/provision-registry:{short}"), id }
             }
-            Backend::Distribution(ServerImage::Archive { path, digest }) => {
-                let archived = self.carried(path, digest.as_deref())?.1;
+            Backend::Distribution(ServerImage::Archive { written, path, digest }) => {
+                let (bytes, archived) = self.carried(path, digest.as_deref())?;
+                same_archive(path, &bytes, exact.archives.get(&written.value))?;
                 // An archive without a name loads as an image without a name, which podman knows by its id.
                 let name = archived.names.into_iter().next().unwrap_or_else(|| archived.image_id.clone());
                 LockedImage { name, id: archived.image_id }
             }
-            Backend::Distribution(ServerImage::Pull(image)) => {
-                let unlocked = || Error::Unlocked {
-                    what: format!("the image {image}"),
-                    origin: registry.origin.clone(),
-                };
-                known
-                    .images
-                    .get(ROLE)
-                    .filter(|known| known.name == image.to_string())
-                    .cloned()
-                    .ok_or_else(unlocked)?
-            }
+            // Only its registry can say which image id a digest stands for, and the lock knows.
+            Backend::Distribution(ServerImage::Pull(_)) => return Ok(exact),
             Backend::NotBuilt(word, origin) => return Err(word.not_built(origin)),
         };
-        lock.images.insert(ROLE.to_owned(), image);
-        Ok(lock)
+        exact.images.insert(ROLE.to_owned(), image);
+        Ok(exact)
     }
 
     /// The bytes of an image's archive, once they are known to be those that were locked.
@@ -114,8 +108,18 @@ impl Forge<'_> {
     }
 }
 
+fn same_archive(path: &Path, bytes: &[u8], locked: Option<&Digest>) -> Result<(), Error> {
+    let found = Digest::of(bytes);
+    match locked {
+        Some(expected) if *expected != found => {
+            Err(Error::OtherArchive { path: path.to_owned(), expected: *expected, found })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// uname(2)'s name of a machine in the words of the OCI image specification (Go's GOARCH).
-fn go_architecture(machine: &str) -> &str {
+pub(crate) fn go_architecture(machine: &str) -> &str {
     match machine {
         "x86_64" => "amd64",
         "aarch64" => "arm64",

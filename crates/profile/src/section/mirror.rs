@@ -8,6 +8,7 @@ use provision_converge::{ContentState, ResourceId, State};
 use serde_json::{Value as Json, json};
 
 use crate::draft::Draft;
+use crate::lock::Exact;
 use crate::problem::{Problem, Problems};
 use crate::read::table;
 use crate::recipe;
@@ -15,6 +16,7 @@ use crate::scalar::{HostPath, Image, RepositoryPath};
 use crate::section::pull_secret::PullSecret;
 use crate::section::registry::Registry;
 use crate::section::trust::Trust;
+use crate::source::Located;
 
 table! {
     /// `[mirror]` as written.
@@ -30,9 +32,22 @@ table! {
     /// `[[mirror.release]]`.
     pub struct Release {
         /// The release image.
-        image: Image,
+        image: Located<Image>,
         /// The directory that carries it into the air gap; without it, the image's own registry is asked.
         media: Option<HostPath>,
+    }
+}
+
+impl Release {
+    /// The image by its digest, with the tag it goes by.
+    fn exact(&self, exact: &Exact) -> String {
+        let mut image = self.image.value.0.clone();
+        image.digest = exact.releases.get(&image.to_string()).copied().or(image.digest);
+        image.to_string()
+    }
+
+    fn media(&self) -> Option<&str> {
+        self.media.as_ref().map(|path| path.0.as_str())
     }
 }
 
@@ -51,19 +66,18 @@ impl Mirror {
         registry: &Registry,
         trust: &Trust,
         pull_secret: Option<&PullSecret>,
+        exact: &Exact,
         draft: &mut Draft,
     ) {
         if self.release.is_empty() {
             return;
         }
-        let releases: Vec<Json> = self
-            .release
-            .iter()
-            .map(|release| {
-                let media = release.media.as_ref().map(|path| path.0.as_str());
-                json!({ "image": release.image.to_string(), "media": media })
-            })
-            .collect();
+        let mut releases: Vec<(String, Option<&str>)> =
+            self.release.iter().map(|release| (release.exact(exact), release.media())).collect();
+        // The order in a file, or of imports, has no meaning.
+        releases.sort();
+        let releases: Vec<Json> =
+            releases.into_iter().map(|(image, media)| json!({ "image": image, "media": media })).collect();
         let content = json!({
             "registry": registry.address(),
             "repository": self.repository.0,

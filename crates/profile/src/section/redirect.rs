@@ -45,7 +45,7 @@ impl Redirect {
         };
         let mut sources = written.sources;
         if sources.is_empty() {
-            sources = mirror.release.iter().map(|release| Repository(release.image.0.name())).collect();
+            sources = mirror.release.iter().map(|release| Repository(release.image.value.0.name())).collect();
             if sources.is_empty() {
                 sources.push(Repository(RELEASES.to_owned()));
             }

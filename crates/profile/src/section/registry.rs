@@ -10,10 +10,10 @@ use provision_host::facts::Facts;
 
 use crate::draft::{Access, Draft};
 use crate::error::Error;
+use crate::lock::Exact;
 use crate::problem::{Problem, Problems};
 use crate::read::{choice, table};
 use crate::recipe::{self, Recipe};
-use crate::resolve::Lock;
 use crate::scalar::{HostPath, Image, NearPath, Port, Sha256, Subject, UserName};
 use crate::secret::Secret;
 use crate::section::host::Host;
@@ -74,7 +74,7 @@ table! {
         storage: HostPath = HostPath("/var/lib/registry".to_owned()),
         /// Who may push.
         admin: Admin,
-        /// For `distribution`: its image, by digest.
+        /// For `distribution`: its image, which `provision lock` makes exact.
         image: Option<Located<Image>>,
         /// For `distribution`: an OCI archive that holds its image.
         archive: Option<NearPath>,
@@ -130,10 +130,12 @@ pub enum Backend {
 /// Where the image of a foreign server comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerImage {
-    /// From a registry, by digest.
-    Pull(Image),
+    /// From a registry.
+    Pull(Located<Image>),
     /// From an OCI archive.
     Archive {
+        /// As the profile names it.
+        written: Located<String>,
         /// The file.
         path: PathBuf,
         /// The digest of the manifest that is expected in it.
@@ -164,7 +166,7 @@ impl Registry {
         &self,
         trust: &Trust,
         facts: &Facts,
-        lock: &Lock,
+        exact: &Exact,
         draft: &mut Draft,
     ) -> Result<(), Error> {
         let user = self.user.clone();
@@ -198,7 +200,7 @@ impl Registry {
             unit: Some(UNIT.to_owned()),
             patience: PATIENCE,
         }));
-        let image = image::add(self, facts, lock, draft)?;
+        let image = image::add(self, facts, exact, draft)?;
         service::add(self, image, facts, draft)
     }
 
@@ -250,18 +252,14 @@ fn server_image(written: &RegistryWritten, problems: &mut Problems) -> Option<Se
     let origin = &written.backend.origin;
     match (&written.image, &written.archive) {
         (Some(image), None) => {
-            if image.value.0.digest.is_none() {
-                let title = "`registry.image` is named by a tag; expected a digest";
-                let problem = Problem::new(&image.origin, title, "a tag can become another image");
-                problems.push(problem.help("append `@sha256:…`, as `skopeo inspect` shows it"));
-            }
             if let Some(digest) = &written.digest {
-                let title = "`registry.digest` belongs to `archive`; `image` names its digest itself";
+                let title = "`registry.digest` belongs to `archive`; `image` may name its digest itself";
                 problems.push(Problem::new(&digest.origin, title, "").and(&image.origin, "the image"));
             }
-            Some(ServerImage::Pull(image.value.clone()))
+            Some(ServerImage::Pull(image.clone()))
         }
         (None, Some(archive)) => Some(ServerImage::Archive {
+            written: archive.0.clone(),
             path: archive.path(),
             digest: written.digest.as_ref().map(|digest| digest.value.0.clone()),
         }),
@@ -272,7 +270,7 @@ fn server_image(written: &RegistryWritten, problems: &mut Problems) -> Option<Se
             None
         }
         (None, None) => {
-            let title = "backend \"distribution\" needs `image` (by digest) or `archive`";
+            let title = "backend \"distribution\" needs `image` or `archive`";
             problems.push(Problem::new(origin, title, ""));
             None
         }

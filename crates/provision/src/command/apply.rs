@@ -34,9 +34,15 @@ pub fn run(global: &Global, args: &ProfileArgs, events: Option<EventFormat>) -> 
     }
     let _lock = early.map_or_else(|| site.lock(), Ok)?;
     recover()?;
+    site.fetch(&intent, &vault, &|address, bytes| match events {
+        Some(EventFormat::Ndjson) => {
+            out::note(serde_json::json!({ "event": "fetched", "address": address, "bytes": bytes }));
+        }
+        None => out::note(format!("{} {address} ({bytes} bytes)", paint(HEADING, "fetch"))),
+    })?;
     let desired = site.make(&intent, &vault)?;
     let (name, profile) = (intent.profile.name.as_str(), intent.profile.merged.source().text());
-    let change = Change { name, profile, lock: None, desired: &desired, events };
+    let change = Change { name, profile, lock: intent.lock.as_deref(), desired: &desired, events };
     change.carry_out(global, &engine)
 }
 

@@ -3,7 +3,7 @@
 use provision_converge::{Records, STATE_DIRECTORY};
 use provision_host::Facts;
 use provision_preflight::{Finding, Report, Requirement, Severity, Status};
-use provision_profile::{Error as ProfileError, Profile};
+use provision_profile::{Error as ProfileError, Problems, Profile};
 use serde_json::{Value as Json, json};
 
 use crate::certificates;
@@ -11,6 +11,7 @@ use crate::cli::{EventFormat, Global, ProfileArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::findings;
+use crate::lock_file::LockFile;
 use crate::out::{self, FAINT, HEADING, paint};
 use crate::site::{Intent, Site, own_binary};
 
@@ -20,11 +21,12 @@ pub fn run(global: &Global, args: &ProfileArgs) -> Result<Exit, Failure> {
     let profile = site.load(args)?;
     let facts = Facts::gather(&site.host)?;
     let mut report = examine(&site, &profile, &facts);
-    match site.resolution(&profile, &facts, &own_binary()?) {
+    let file = LockFile::beside(site.supply(), args)?;
+    match site.resolution(&profile, &facts, &own_binary()?, file.lock()) {
         Ok(_) => {}
         Err(error @ ProfileError::NotBuilt { .. }) => return Err(error.into()),
         // One finding among others, so that they all come in one run.
-        Err(error) => report.findings.push(unresolved(&error)),
+        Err(error) => report.findings.push(unresolved(args, &error)),
     }
     if global.json {
         out::json(&as_json(&report));
@@ -83,8 +85,20 @@ fn newest_certificate(site: &Site) -> Option<std::time::SystemTime> {
 }
 
 /// A profile that is right by itself, and still means nothing here: a file it names is missing, say.
-fn unresolved(error: &ProfileError) -> Finding {
-    let mut found = error.to_string();
+fn unresolved(args: &ProfileArgs, error: &ProfileError) -> Finding {
+    let titles = |problems: &Problems| {
+        problems
+            .iter()
+            .map(|one| format!("{} ({})", one.title(), one.origin()))
+            .collect::<Vec<_>>()
+            .join("; ")
+    };
+    let (mut found, remedy) = match error {
+        ProfileError::Unlocked(problems) => {
+            (titles(problems), Some(format!("provision lock {}", args.profile.display())))
+        }
+        error => (error.to_string(), None),
+    };
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         found.push_str(&format!(": {cause}"));
@@ -97,7 +111,7 @@ fn unresolved(error: &ProfileError) -> Finding {
         found,
         expected: "a profile that can be resolved on this host".to_owned(),
         why: "without it there is no plan to apply".to_owned(),
-        remedy: None,
+        remedy,
     }
 }
 

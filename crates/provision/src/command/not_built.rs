@@ -6,8 +6,6 @@ use crate::failure::Failure;
 /// Something that is not built, with what does the same today.
 #[derive(Debug, Clone, Copy)]
 pub enum Missing {
-    /// `lock`.
-    Lock,
     /// `diff`.
     Diff,
     /// `gc`.
@@ -25,7 +23,6 @@ pub enum Missing {
 impl Missing {
     fn what(self) -> &'static str {
         match self {
-            Self::Lock => "provision lock",
             Self::Diff => "provision diff",
             Self::Gc => "provision gc",
             Self::Explain => "provision explain",
@@ -37,7 +34,6 @@ impl Missing {
 
     fn instead(self) -> &'static str {
         match self {
-            Self::Lock => "name images by digest in the profile: then there is nothing left to pin",
             Self::Diff => "provision generations lists them, and each keeps its profile and its plan",
             Self::Gc => "generations are small and do no harm; no need to remove them",
             Self::Explain => "provision plan names the section that each resource comes from",

@@ -84,6 +84,7 @@ impl Bundle {
             for file in &supplies.files {
                 drop(read(file));
             }
+            drop(read(&path.with_extension("lock")));
             let mut variables = supplies.variables;
             if let Some(folder) = here.variable(CREDENTIALS).filter(|_| !supplies.credentials.is_empty()) {
                 for name in &supplies.credentials {

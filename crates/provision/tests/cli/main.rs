@@ -9,6 +9,7 @@ mod exit_codes;
 mod hostile;
 mod interrupt;
 mod json;
+mod lock;
 mod not_built;
 mod pages;
 mod pair;

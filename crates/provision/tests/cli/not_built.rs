@@ -9,9 +9,7 @@ fn what_is_not_built_says_so() {
     let profile = profile.to_str().unwrap();
     let saved = bench.write("plan.json", "{ \"schema\": 1, \"steps\": [] }\n");
     let before = bench.tree();
-    let commands: [&[&str]; 8] = [
-        &["lock", profile],
-        &["lock", profile, "--update", "registry"],
+    let commands: [&[&str]; 6] = [
         &["diff", "1", "2"],
         &["gc"],
         &["explain", profile, "file:/etc/motd"],

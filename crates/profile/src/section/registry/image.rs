@@ -7,21 +7,22 @@ use provision_host::facts::Facts;
 
 use crate::draft::Draft;
 use crate::error::Error;
+use crate::lock::Exact;
 use crate::recipe::Recipe;
-use crate::resolve::{Lock, LockedImage};
+use crate::resolve::LockedImage;
 use crate::section::registry::{Backend, Registry, ServerImage};
 
-/// The role under which the lock holds the registry's image.
+/// The role of the registry's image among those that are made exact.
 pub const ROLE: &str = "registry";
 
 /// Adds the image, and gives the name that the service runs it by.
 pub(crate) fn add(
     registry: &Registry,
     facts: &Facts,
-    lock: &Lock,
+    exact: &Exact,
     draft: &mut Draft,
 ) -> Result<String, Error> {
-    let LockedImage { name, id } = lock.images.get(ROLE).cloned().ok_or_else(|| Error::Unlocked {
+    let LockedImage { name, id } = exact.images.get(ROLE).cloned().ok_or_else(|| Error::NotExact {
         what: "the registry's image".to_owned(),
         origin: registry.origin.clone(),
     })?;
@@ -34,7 +35,7 @@ pub(crate) fn add(
             id: id.clone(),
             machine: facts.arch.clone(),
         }),
-        Backend::Distribution(ServerImage::Archive { path, digest }) => Some(Recipe::CarriedImage {
+        Backend::Distribution(ServerImage::Archive { path, digest, .. }) => Some(Recipe::CarriedImage {
             name: archive.clone(),
             reference: name.clone(),
             id: id.clone(),

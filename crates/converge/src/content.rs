@@ -171,7 +171,7 @@ impl Site {
     /// Whether a release is there. An error means that it is not, and could not be brought either.
     async fn has(&self, release: &Release, answers: bool) -> Result<bool> {
         let image: Reference = release.image.parse().map_err(MirrorError::from)?;
-        // A release never moves to another digest; media at hand can be asked for nothing, though.
+        // Its digest says which release it is, whatever its tag stands for now; media at hand can be asked for nothing, though.
         if answers && release.media.is_none() && self.keeps(&image).await? {
             return Ok(true);
         }

@@ -55,21 +55,26 @@ impl Desired {
         self.resources.insert(id, resource)
     }
 
-    /// The state id: sha256 over the canonical JSON of all resources, in hexadecimal.
+    /// The state id: sha256 over [`Desired::canonical`], in hexadecimal. What enters and what does not is in
+    /// `docs/state-id.md`.
+    pub fn state_id(&self) -> String {
+        hex(&sha256(self.canonical().as_bytes()))
+    }
+
+    /// The canonical JSON of all resources.
     ///
     /// What is made once on each host counts by its name, not by its bytes, so that two hosts with one profile have one
     /// id.
-    pub fn state_id(&self) -> String {
+    pub fn canonical(&self) -> String {
         let mut resources = self.resources.clone();
         for resource in resources.values_mut() {
             forget_generated(&mut resource.state);
         }
-        let text = match serde_json::to_value(&resources) {
+        match serde_json::to_value(&resources) {
             Ok(value) => canonical::text(&value),
             // Strings, numbers and maps with string keys always have a JSON form.
             Err(impossible) => impossible.to_string(),
-        };
-        hex(&sha256(text.as_bytes()))
+        }
     }
 }
 

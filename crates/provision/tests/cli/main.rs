@@ -20,4 +20,5 @@ mod recover;
 mod remote;
 mod sandbox;
 mod serve;
+mod state_id;
 mod verbs;

@@ -37,6 +37,10 @@ pub fn run(cli: &Cli, target: &str) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Usage, "--target means nothing to this command")
             .hint("leave it out: the files that the command names are those of this machine"));
     }
+    if let Command::Plan { output: Some(_), .. } = cli.command {
+        return Err(Failure::new(Exit::Usage, "a plan of a target is not saved here yet")
+            .hint("save it on the host itself, where it can be applied"));
+    }
     let target = Target::parse(target).ok_or_else(|| {
         Failure::new(Exit::Usage, format!("{target:?} is no target"))
             .hint("--target takes what ssh takes: user@host, a name from ~/.ssh/config, ssh://user@host:port")

@@ -90,7 +90,7 @@ impl Pair {
 
     /// Makes the next update of the certificates there say that it has begun, and wait until it may go on.
     pub(crate) fn hold(&self) {
-        let slow = "[ -e /tmp/begun ] || { echo > /tmp/begun; while [ ! -e /tmp/go ]; do sleep 0.1; done; }";
+        let slow = "[ -e /tmp/begun ] || { echo > /tmp/begun; n=0; while [ ! -e /tmp/go ] && [ $n -lt 900 ]; do sleep 0.1; n=$((n+1)); done; }";
         self.there.program("update-ca-certificates", &format!("{slow}\n{UPDATE}"));
     }
 

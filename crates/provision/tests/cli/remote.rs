@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -154,6 +155,8 @@ fn what_makes_no_sense_is_refused_here() {
     here(&["pull-secret", "show", "x", "--target", "there"]).expect(64).complains("hint: ");
     write(&pair.here, "/tmp/broken.toml", "colour = \"red\"\n");
     pair.run(&["apply", "/tmp/broken.toml"]).expect(64).complains("/tmp/broken.toml:1");
+    let plan = ["plan", "/tmp/broken.toml", "--output", "/tmp/plan.json"];
+    pair.run(&plan).expect(64).complains("not saved here yet");
     assert_eq!(names(pair.here.bench.at("/tmp")), ["broken.toml"]);
     assert!(!pair.there.bench.at(BIN).exists(), "nobody was asked");
 }
@@ -218,14 +221,22 @@ fn ctrl_c_here_takes_back_what_was_done_there() {
     fs::write(pair.there.bench.at("/etc/ssl/certs/ca-certificates.crt"), "").unwrap();
     pair.hold();
     let before = there(&pair);
-    let child = pair.start(&["apply", profile]);
+    let mut child = pair.start(&["apply", profile]);
     pair.wait_until_held();
     let group = format!("-{}", child.id());
     let _ = Command::new("kill").args(["-s", "INT", "--", &group]).status().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    let (mut said, mut byte) = (String::new(), [0]);
+    while !said.contains("the step under way ends") {
+        assert_eq!(child.stderr.as_mut().unwrap().read(&mut byte).unwrap(), 1, "not heard there: {said}");
+        said.push(char::from(byte[0]));
+    }
+    assert!(said.contains("passed on to the target"), "{said}");
     pair.let_go();
-    let ran = pair.here.bench.ran("apply and Ctrl-C".to_owned(), child);
-    ran.expect(1).complains("passed on to the target").complains("error: interrupted before");
+    pair.here
+        .bench
+        .ran("apply and Ctrl-C".to_owned(), child)
+        .expect(1)
+        .complains("error: interrupted before");
     assert_eq!(there(&pair), before);
     pair.run(&["apply", profile]).expect(0).says("generation 2: trusting");
 }

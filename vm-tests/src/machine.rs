@@ -16,8 +16,10 @@ use crate::qmp::Channel;
 use crate::run::{checked, run, short_hash, target};
 
 mod guest;
+mod link;
 
 pub use guest::Ran;
+use link::Wire;
 
 /// Memory of a guest in MiB.
 const MEMORY_MIB: u32 = 1536;
@@ -69,29 +71,29 @@ struct Snapshot {
 impl Machine {
     /// A bare guest as it was right after its first boot. `name` names the folder of its evidence.
     pub fn fresh(suite: Suite, name: &str) -> Result<Self> {
-        Self::of(suite, Flavour::Bare, name)
+        Self::wired(suite, Flavour::Bare, name, &Wire::Alone)
     }
 
     /// A guest on which somebody had installed podman before; installing it takes a minute and a half under emulation.
     pub fn with_podman(suite: Suite, name: &str) -> Result<Self> {
-        Self::of(suite, Flavour::Podman, name)
+        Self::wired(suite, Flavour::Podman, name, &Wire::Alone)
     }
 
-    fn of(suite: Suite, flavour: Flavour, name: &str) -> Result<Self> {
+    fn wired(suite: Suite, flavour: Flavour, name: &str, wire: &Wire) -> Result<Self> {
         let image = image(suite)?;
         let snapshot = snapshot(&image, flavour)?;
-        Self::restore(&image, &snapshot, name).or_else(|first| {
+        Self::restore(&image, &snapshot, name, wire).or_else(|first| {
             // QEMU's emulation aborts once in a while (an assertion in its TLB); the second try is the last.
-            Self::restore(&image, &snapshot, name)
+            Self::restore(&image, &snapshot, name, wire)
                 .with_context(|| format!("twice; the first time: {first:#}"))
         })
     }
 
-    fn restore(image: &Image, snapshot: &Snapshot, name: &str) -> Result<Self> {
+    fn restore(image: &Image, snapshot: &Snapshot, name: &str, wire: &Wire) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("provision-vm-").tempdir()?;
         let disk = directory.path().join("disk.qcow2");
         overlay(&snapshot.disk, "qcow2", &disk)?;
-        let mut machine = Self::start(image, directory, &disk, &snapshot.memory, false, name)?;
+        let mut machine = Self::start(image, directory, &disk, Some(wire), &snapshot.memory, name)?;
         machine.agent = Some(machine.resume(snapshot)?);
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         machine.run(&format!("date --utc --set @{now} >/dev/null"))?;
@@ -115,13 +117,13 @@ impl Machine {
         Channel::agent(&self.directory.path().join("agent"), Duration::from_secs(60))
     }
 
-    /// Starts QEMU. `cold`: it boots; otherwise it waits for a snapshot.
+    /// Starts QEMU. With a wire it waits for a snapshot; without one it boots.
     fn start(
         image: &Image,
         directory: tempfile::TempDir,
         disk: &Path,
+        wire: Option<&Wire>,
         memory: &Path,
-        cold: bool,
         name: &str,
     ) -> Result<Self> {
         let evidence = target().join(name);
@@ -129,7 +131,9 @@ impl Machine {
         let ssh_port = free_port()?;
         let carrier = directory.path().join("carrier");
         fs::File::create(&carrier)?.set_len(CARRIER_MIB << 20)?;
-        let mut command = qemu(image, directory.path(), disk, &carrier, memory, cold, ssh_port);
+        let nets = wire.unwrap_or(&Wire::Alone).netdevs(directory.path(), ssh_port);
+        let cold = wire.is_none();
+        let mut command = qemu(image, directory.path(), disk, &carrier, memory, cold, &nets);
         command.arg("-serial").arg(format!("file:{}", evidence.join("console.log").display()));
         if !cold {
             command.args(["-incoming", "defer"]);
@@ -174,7 +178,7 @@ fn overlay(base: &Path, format: &str, to: &Path) -> Result<()> {
     .map(drop)
 }
 
-/// QEMU's command line. Everything but ports and file names has to be the same in the snapshot and after.
+/// QEMU's command line. Every device has to be the same in the snapshot and after; what stands behind it may differ.
 fn qemu(
     image: &Image,
     directory: &Path,
@@ -182,7 +186,7 @@ fn qemu(
     carrier: &Path,
     memory: &Path,
     cold: bool,
-    ssh_port: u16,
+    nets: &[String],
 ) -> Command {
     let file = |name: &str| directory.join(name).display().to_string();
     let share = if cold { "on" } else { "off" };
@@ -199,8 +203,9 @@ fn qemu(
     command.args(["-append", "console=ttyS0 net.ifnames=0 apparmor=0 selinux=0 quiet root=/dev/vda rw"]);
     command.arg("-drive").arg(format!("file={},if=virtio,cache=unsafe", disk.display()));
     command.arg("-drive").arg(format!("file={},if=virtio,format=raw,readonly=on", carrier.display()));
-    // restrict=on: the guest reaches nothing, not even this machine; only its SSH is reached from here.
-    command.arg("-netdev").arg(format!("user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:{ssh_port}-:22"));
+    for net in nets {
+        command.args(["-netdev", net]);
+    }
     command.args([
         "-device",
         "virtio-net-pci,netdev=n0",
@@ -255,7 +260,7 @@ fn take(image: &Image, flavour: Flavour, snapshot: &Snapshot) -> Result<()> {
     overlay(&image.disk, "raw", &snapshot.disk)?;
     let directory = tempfile::Builder::new().prefix("provision-vm-").tempdir()?;
     let name = format!("boot-{}-{}", image.suite.name(), flavour.name());
-    let mut machine = Machine::start(image, directory, &snapshot.disk, &snapshot.memory, true, &name)?;
+    let mut machine = Machine::start(image, directory, &snapshot.disk, None, &snapshot.memory, &name)?;
     machine.agent = Some(Channel::agent(&machine.directory.path().join("agent"), BOOT)?);
     if flavour == Flavour::Podman {
         let packages = image.suite.podman().join(" ");

@@ -26,17 +26,18 @@ impl Channel {
     /// Connects to the guest's agent, and waits until it answers.
     pub fn agent(socket: &Path, patience: Duration) -> Result<Self> {
         let until = Instant::now() + patience;
-        loop {
+        for attempt in 0_u32.. {
             let mut channel = Self::open(socket, "the guest's agent", patience)?;
             channel.reader.get_ref().set_read_timeout(Some(Duration::from_secs(2)))?;
-            if channel.synchronise().is_ok() {
+            if channel.synchronise(attempt).is_ok() {
                 channel.reader.get_ref().set_read_timeout(Some(Duration::from_secs(60)))?;
                 return Ok(channel);
             }
             if Instant::now() > until {
-                bail!("the guest's agent does not answer after {} s", patience.as_secs());
+                break;
             }
         }
+        bail!("the guest's agent does not answer after {} s", patience.as_secs())
     }
 
     /// Connects, and waits for the socket.
@@ -57,9 +58,10 @@ impl Channel {
         }
     }
 
-    /// The agent may have half a line of an earlier life in its buffer: 0xFF makes it start anew.
-    fn synchronise(&mut self) -> Result<()> {
-        let id = std::process::id();
+    /// The agent may have half a line of an earlier life in its buffer: 0xFF makes it start anew. What it says about
+    /// earlier attempts, on which it was too slow, comes before it says this one's number.
+    fn synchronise(&mut self, attempt: u32) -> Result<()> {
+        let id = u64::from(std::process::id()) << 32 | u64::from(attempt);
         let mut line = vec![0xFF];
         line.extend(json!({ "execute": "guest-sync", "arguments": { "id": id } }).to_string().into_bytes());
         line.push(b'\n');

@@ -6,6 +6,7 @@ mod bastion;
 mod cut_off;
 mod mirrored;
 mod podman_host;
+mod remote;
 mod rolled_back;
 mod too_old;
 mod user;

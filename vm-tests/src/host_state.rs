@@ -15,21 +15,11 @@ const VOLATILE: [(&str, &str); 4] = [
 ];
 
 /// Lines that may come or go, with their reasons: data that is kept, and what only lasts until the next boot.
-const PASSING: [(&str, &str); 10] = [
+const PASSING: [(&str, &str); 6] = [
     ("provision", "below /var/lib: the record of what was done"),
     ("registry", "below /var/lib: the images that were mirrored; data is kept"),
     ("distribution", "likewise"),
     ("containers", "below /var/lib: podman's own storage"),
-    ("d 755 root:root /etc/containers -> ", "holds the next"),
-    ("d 700 root:root /etc/containers/networks -> ", "holds the next"),
-    (
-        "f 644 root:root /etc/containers/networks/netavark.lock -> ",
-        "podman 4's lock, empty; made anew while its package is removed",
-    ),
-    (
-        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  /etc/containers/networks/netavark.lock",
-        "likewise: its digest, that of no bytes",
-    ),
     ("unit run-netns.mount loaded active mounted", "podman's folder of network namespaces"),
     (
         "unit var-lib-containers-storage-overlay.mount loaded active mounted",

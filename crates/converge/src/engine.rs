@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Listener};
 use crate::generation::{Asked, Records, Report};
 use crate::guard::Guard;
-use crate::health;
+use crate::health::{self, Health};
 use crate::journal::{Journal, Record};
 use crate::machine::Machine;
 use crate::observe::{Expected, Hint, observe};
@@ -60,7 +60,7 @@ pub struct Request<'a> {
 /// How an apply ended well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Applied {
-    /// The host was as wanted, and nothing was written.
+    /// The host was as wanted, and proved to be; nothing was written.
     Nothing,
     /// A new generation is in force.
     Committed(Report),
@@ -149,6 +149,15 @@ impl<'a> Engine<'a> {
         self.plan_from(desired, &self.recorded()?.resources, &self.records.baseline()?)
     }
 
+    /// What is not as healthy as a desired state wants it, in words; each thing is asked once, and not waited for.
+    pub fn ailments(&self, desired: &Desired) -> Result<Vec<String>> {
+        let ask = |health: &Health| match health::prove(self.machine, &health.at_once(), &|| false) {
+            Err(Error::Unhealthy { what }) => Ok(Some(what)),
+            proved => proved.map(|()| None),
+        };
+        desired.health.iter().filter_map(|health| ask(health).transpose()).collect()
+    }
+
     /// What a step of a plan towards `desired` changes in its file; none for a step that changes no bytes.
     pub fn difference(&self, desired: &Desired, step: &Step) -> Result<Option<Difference>> {
         difference::of(self.machine, desired, step)
@@ -176,6 +185,7 @@ impl<'a> Engine<'a> {
         }
         let before = self.recorded()?;
         if plan.is_empty() && before.resources == request.desired.resources {
+            self.prove(request)?;
             return Ok(Applied::Nothing);
         }
         self.versions_can_be_had(&plan)?;

@@ -52,6 +52,16 @@ impl std::fmt::Display for Health {
     }
 }
 
+impl Health {
+    /// The same, without waiting for it.
+    pub(crate) fn at_once(&self) -> Self {
+        match self {
+            Self::Registry(registry) => Self::Registry(RegistryHealth { patience: 0, ..registry.clone() }),
+            anchored @ Self::Anchored { .. } => anchored.clone(),
+        }
+    }
+}
+
 /// Proves one thing, or says how it failed.
 pub(crate) fn prove(machine: Machine<'_>, health: &Health, interrupted: &dyn Fn() -> bool) -> Result<()> {
     match health {

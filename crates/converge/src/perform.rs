@@ -151,6 +151,7 @@ fn put_file(machine: Machine<'_>, id: &ResourceId, file: &FileState) -> Result<(
 
 fn put_directory(machine: Machine<'_>, id: &ResourceId, directory: &DirectoryState) -> Result<()> {
     let meta = meta(machine, directory.mode, &directory.owner, &directory.group, directory.xattrs.as_ref())?;
+    let meta = if directory.parent { as_above(machine, id.path(), meta)? } else { meta };
     machine.host.root.make_dir(id.path(), &meta)?;
     label(machine, id.path(), directory.xattrs.is_none())
 }
@@ -176,7 +177,7 @@ fn put_part(machine: Machine<'_>, id: &ResourceId, name: &str, to: Option<&PartS
     let before = root.read(path)?;
     let meta = match root.node(path)? {
         Some(node) => node.meta,
-        None => Meta::own(to.map_or(0o600, |state| state.mode)),
+        None => as_above(machine, path, Meta::own(to.map_or(0o600, |state| state.mode)))?,
     };
     let content = match to.and_then(|state| state.content.as_ref()) {
         Some(content) => Some(machine.vault.find(content)?),
@@ -190,6 +191,16 @@ fn put_part(machine: Machine<'_>, id: &ResourceId, name: &str, to: Option<&PartS
     }
     root.write(path, &bytes, &meta)?;
     label(machine, path, before.is_none())
+}
+
+/// The metadata of something new that was not declared for itself: in somebody's own directory it is theirs.
+fn as_above(machine: Machine<'_>, path: &Path, meta: Meta) -> Result<Meta> {
+    let above = match path.parent() {
+        Some(directory) => machine.host.root.node(directory)?,
+        None => None,
+    };
+    let theirs = above.filter(|node| node.is_dir() && node.meta.uid != 0);
+    Ok(theirs.map_or(meta.clone(), |node| Meta { uid: node.meta.uid, gid: node.meta.gid, ..meta }))
 }
 
 /// Gives a new file the label that the system's policy has for its place.

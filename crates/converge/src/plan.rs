@@ -39,7 +39,7 @@ pub enum Phase {
     Packages,
     /// Settings change.
     Settings,
-    /// Files go, children first; then files come, parents first.
+    /// Files go that somebody has to be told of; then files come, parents first.
     Files,
     /// Images are loaded.
     Images,
@@ -49,8 +49,10 @@ pub enum Phase {
     Start,
     /// Images are mirrored.
     Content,
-    /// Packages are removed, last, because everything above may need them.
+    /// Packages are removed, late, because everything above may need them.
     Remove,
+    /// Files and directories go that nobody has to be told of: after the packages, whose scripts may make them anew.
+    Clear,
 }
 
 /// Why a step is needed.
@@ -257,7 +259,7 @@ fn order(changes: &[Change<'_>], observed: &Observed, brought: BTreeSet<String>)
     for (place, change) in changes.iter().enumerate() {
         if change.id.kind() != Kind::Package {
             let goes = change.to == State::Absent;
-            // Files that go do so before others come, children before parents.
+            // What goes does so before others come, children before parents.
             let (turn, place) = if goes { (0, usize::MAX - place) } else { (1, place) };
             let order = if goes { u32::MAX - change.resource.order } else { change.resource.order };
             let order = if change.id.kind() == Kind::File { 0 } else { order };
@@ -291,7 +293,11 @@ fn single(change: &Change<'_>) -> Step {
         }
         Kind::Setting => (Phase::Settings, Op::Set { name, from, to }),
         Kind::Content => (Phase::Content, Op::Content { name, to }),
-        Kind::File | Kind::Package => (Phase::Files, Op::Put { id: id.clone(), from, to }),
+        Kind::File | Kind::Package => {
+            let clears = to == State::Absent && change.resource.pokes.is_empty();
+            let phase = if clears { Phase::Clear } else { Phase::Files };
+            (phase, Op::Put { id: id.clone(), from, to })
+        }
     };
     Step {
         ids: vec![id.clone()],

@@ -210,10 +210,23 @@ fn a_service_goes_in_the_opposite_order() {
         (Phase::Stop, "r.service"),
         (Phase::Discard, "localhost/r:1"),
         (Phase::Files, "file:/etc/r/r.conf"),
-        (Phase::Files, "file:/etc/r"),
         (Phase::Reload, "reload systemd's units"),
         (Phase::Remove, "+0 -1"),
+        (Phase::Clear, "file:/etc/r"),
     ];
+    assert_eq!(shown(&plan), expected.map(|(phase, text)| (phase, text.to_owned())));
+}
+
+/// podman's own scripts make its lock file anew while the package is removed.
+#[test]
+fn files_that_nobody_has_to_be_told_of_go_after_the_packages_that_may_make_them_anew() {
+    let package =
+        |version: Option<&str>| State::Package(PackageState { version: version.map(str::to_owned) });
+    let (podman, directory, lock) = ("package:podman", "file:/etc/r", "file:/etc/r/lock");
+    let recorded = resources(&[(podman, package(None)), (directory, parent()), (lock, file("a"))]);
+    let observed = states(&[(podman, package(Some("4.3.1"))), (directory, parent()), (lock, file("a"))]);
+    let plan = plan(&Desired::default(), &recorded, &Baseline::default(), &observed);
+    let expected = [(Phase::Remove, "+0 -1"), (Phase::Clear, lock), (Phase::Clear, directory)];
     assert_eq!(shown(&plan), expected.map(|(phase, text)| (phase, text.to_owned())));
 }
 

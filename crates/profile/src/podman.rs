@@ -17,13 +17,13 @@ pub(crate) fn version(facts: &Facts) -> Result<Option<Version>, Error> {
     found.parse().map(Some).map_err(|_| Error::PodmanVersion { found: found.clone() })
 }
 
-/// Empty files that podman 4 locks while it sets up networks, and leaves in /etc. Declared, they go again with the rest.
-/// netavark's own lock is not among them: podman makes it anew while its package is removed.
+/// Empty files that podman 4 locks while it sets up networks, and leaves in /etc. Declared, they go again with the rest:
+/// after the packages, because podman makes netavark's anew while it is removed.
 pub(crate) fn lock_files(facts: &Facts) -> Result<&'static [&'static str], Error> {
     let locks =
         version(facts)?.is_some_and(|version| (Version::new(4, 0)..Version::new(5, 0)).contains(&version));
     Ok(match facts.family {
-        Family::Debian if locks => &["/etc/cni/net.d/cni.lock"],
+        Family::Debian if locks => &["/etc/cni/net.d/cni.lock", "/etc/containers/networks/netavark.lock"],
         _ => &[],
     })
 }

@@ -151,7 +151,7 @@ pub enum Command {
     /// Writes PROFILE with the ending `.lock`. Entries that are there stay; what is missing is looked up, and what the
     /// profile no longer names is dropped. Keep the lock with the profile: `plan` and `apply` go by it.
     Lock(crate::command::lock::LockArgs),
-    /// Show the generation in force, drift, and when certificates expire
+    /// Show the generation in force: drift, health, expiry of certificates
     Status,
     /// List the generations: what was applied, when, by whom, and how it ended
     Generations,

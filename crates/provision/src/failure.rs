@@ -216,6 +216,10 @@ impl From<ApplyFailure> for Failure {
         let unhealthy = matches!(*failure.cause, ConvergeError::Unhealthy { .. });
         let shown = Self::from(*failure.cause);
         match failure.aftermath {
+            Aftermath::NothingChanged if unhealthy => shown.hint(
+                "every resource is as declared and nothing was changed: what it names has to be put right, or its unit \
+                 restarted (systemctl restart UNIT)",
+            ),
             Aftermath::NothingChanged => shown,
             Aftermath::Undone if unhealthy => Self { exit: Exit::RolledBack, ..shown }
                 .hint("everything is taken back: the host is as it was before this apply"),

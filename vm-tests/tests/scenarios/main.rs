@@ -8,5 +8,6 @@ mod mirrored;
 mod podman_host;
 mod remote;
 mod rolled_back;
+mod state_id;
 mod too_old;
 mod user;

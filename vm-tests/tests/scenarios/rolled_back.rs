@@ -32,6 +32,12 @@ fn generations_go_forth_and_back() {
     assert!(refused.contains("8444") && refused.contains("openssl"), "{refused}");
     stage.run("provision status", 0).unwrap();
     stage.run("podman login registry.example.test:8443", 0).unwrap();
+    // A registry that is dead behind a unit that runs.
+    let ill = stage
+        .run("podman pause registry; provision status; ill=$?; podman unpause registry; exit $ill", 2)
+        .unwrap();
+    assert!(ill.contains("unhealthy") && ill.contains("No drift"), "{ill}");
+    stage.run("provision status", 0).unwrap();
     let listed = stage.run("provision generations", 0).unwrap();
     assert!(listed.contains("rollback to 1") && listed.contains("rollback to 2"), "{listed}");
 }

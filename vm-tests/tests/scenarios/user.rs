@@ -42,6 +42,24 @@ fn a_user_with_sudo_provisions_and_one_without_is_told() {
         .unwrap();
     stage.run("su - core -c 'provision check profiles/podman-host.toml'", 0).unwrap();
     stage.run("su - core -c 'provision apply profiles/podman-host.toml'", 0).unwrap();
+    // What is made new in a user's home is theirs.
+    let wanted = r#"
+cd /home/core/profiles
+echo '{"auths":{"registry.example.test:5000":{"auth":"dTpw"}}}' >base.json
+chmod 600 base.json; chown core: base.json
+cat >>podman-host.toml <<END
+
+[pull-secret]
+base = "base.json"
+write = ["/home/core/.config/containers/auth.json"]
+END
+su - core -c 'provision apply profiles/podman-host.toml'
+"#;
+    stage.run(wanted, 0).unwrap();
+    let owners = stage
+        .run("stat -c %U /home/core/.config/containers /home/core/.config/containers/auth.json", 0)
+        .unwrap();
+    assert_eq!(owners.lines().collect::<Vec<_>>(), ["core", "core"], "{owners}");
     let listed = stage.run("provision generations", 0).unwrap();
     assert!(listed.contains("core"), "who asked is not told:\n{listed}");
 }

@@ -1,4 +1,4 @@
-//! `provision status`: the generation in force, drift, and when certificates expire.
+//! `provision status`: the generation in force, drift, whether it is healthy, and when certificates expire.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::certificates;
 use crate::cli::Global;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::out::{self, CAREFUL, GOOD, paint};
+use crate::out::{self, BAD, CAREFUL, GOOD, paint};
 use crate::show;
 use crate::site::Site;
 
@@ -39,12 +39,14 @@ pub fn run(global: &Global) -> Result<Exit, Failure> {
         return Ok(if journal { Exit::Pending } else { Exit::Done });
     };
     let plan = engine.plan(&recorded)?;
+    // What a run under way has stopped or not started yet is not ill.
+    let ailments = if journal { Vec::new() } else { engine.ailments(&recorded)? };
     let report = records.report(current)?;
     let certificates = certificates::kept(&vault, provision_host::now())?;
     if global.json {
         out::json(&json!({
             "schema": 1, "generation": report, "drift": !plan.is_empty(), "cut_off": cut_off, "under_way": under_way,
-            "plan": show::plan_json(&engine, &recorded, &plan)?, "certificates": certificates,
+            "plan": show::plan_json(&engine, &recorded, &plan)?, "certificates": certificates, "unhealthy": ailments,
         }));
     } else {
         if let Some(report) = &report {
@@ -56,11 +58,15 @@ pub fn run(global: &Global) -> Result<Exit, Failure> {
         if let Some(unfinished) = &unfinished {
             out::data(paint(CAREFUL, unfinished));
         }
+        for ailment in &ailments {
+            out::data(format!("{} {ailment}", paint(BAD, "unhealthy:")));
+        }
         if plan.is_empty() {
             out::data(paint(GOOD, "No drift."));
         } else {
             out::data(show::plan(&engine, &recorded, &plan)?);
         }
     }
-    Ok(if plan.is_empty() && !journal { Exit::Done } else { Exit::Pending })
+    let well = plan.is_empty() && ailments.is_empty() && !journal;
+    Ok(if well { Exit::Done } else { Exit::Pending })
 }

@@ -42,14 +42,16 @@ pub fn manifest(machine: &mut Machine) -> Result<String> {
     let volatile: Vec<String> = VOLATILE.iter().map(|(path, _)| format!("-path '{path}' -o")).collect();
     let left_out = format!("\\( {} -false \\) -prune -o", volatile.join(" "));
     machine.run(&format!(
-        "cd /; \
+        // What cannot be asked must not look like a difference, and an emulated guest takes its time.
+        "set -e; export SYSTEMD_BUS_TIMEOUT=300; cd /; \
          find /etc /usr/local /root /home {left_out} -printf '%y %m %u:%g %p -> %l\\n' | sort; \
          find /etc /usr/local /root /home {left_out} -type f -print0 | sort -z | xargs -0 sha256sum; \
          getfattr --absolute-names --physical --recursive --dump --match=- /etc /usr/local /root /home; \
          dpkg-query --show --showformat '${{db:Status-Status}} ${{Package}} ${{Version}}\\n' | sort; \
-         systemctl list-unit-files --no-legend --no-pager | awk '{{ print \"unit-file\", $1, $2 }}' | sort; \
-         systemctl list-units --no-legend --no-pager --plain --all --type=service,socket,timer,mount,path \
-           | awk '$2 != \"not-found\" {{ print \"unit\", $1, $2, $3, $4 }}' | sort; \
+         systemctl list-unit-files --no-legend --no-pager >/run/manifest; \
+         awk '{{ print \"unit-file\", $1, $2 }}' /run/manifest | sort; \
+         systemctl list-units --no-legend --no-pager --plain --all --type=service,socket,timer,mount,path >/run/manifest; \
+         awk '$2 != \"not-found\" {{ print \"unit\", $1, $2, $3, $4 }}' /run/manifest | sort; \
          ls -A /var/lib | sort; hostname; ip -brief link | sort"
     ))
 }

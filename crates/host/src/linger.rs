@@ -11,12 +11,6 @@ pub fn is_enabled(host: &Host, user: &str) -> Result<bool> {
     Ok(host.root.node(&file)?.is_some())
 }
 
-/// Lets the user's services run without a login, or not. Needs root for another user.
-pub fn set(host: &Host, user: &str, enabled: bool) -> Result<()> {
-    let verb = if enabled { "enable-linger" } else { "disable-linger" };
-    host.program("loginctl").args([verb, "--", checked(user)?]).run().map(drop)
-}
-
 fn checked(user: &str) -> Result<&str> {
     if user.is_empty() || user.contains('/') || user.starts_with(['.', '-']) {
         return Err(Error::unexpected("user name", "a name without `/`, not starting with `.` or `-`", user));

@@ -84,7 +84,7 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
-    /// A program that a container can't run.
+    /// OpenSSL gives no hash or no randomness.
     #[error("OpenSSL failed")]
     Crypto(#[from] openssl::error::ErrorStack),
 }

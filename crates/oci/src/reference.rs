@@ -153,11 +153,6 @@ impl Reference {
         }
     }
 
-    /// The same repository by another tag.
-    pub fn with_tag(&self, tag: Tag) -> Self {
-        Self { tag: Some(tag), digest: None, ..self.clone() }
-    }
-
     /// The same repository by a digest.
     pub fn with_digest(&self, digest: Digest) -> Self {
         Self { tag: None, digest: Some(digest), ..self.clone() }

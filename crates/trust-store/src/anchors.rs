@@ -1,7 +1,4 @@
-//! Where anchors live, per distribution, and the proof that one is in force.
-
-use crate::certificate::parse_pem;
-use crate::error::Result;
+//! Where anchors live, per distribution.
 
 /// Where a family of distributions keeps the anchors an administrator adds, and what is made of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,11 +35,4 @@ impl AnchorStore {
 /// The path of the authority that podman believes for one registry (containers-certs.d(5): `*.crt` is a CA).
 pub fn certs_d(registry: &str) -> String {
     format!("/etc/containers/certs.d/{registry}/ca.crt")
-}
-
-/// Whether an extracted bundle holds every certificate of `anchor`; compared by their bytes, not by names.
-pub fn bundle_contains(bundle: &[u8], anchor: &[u8]) -> Result<bool> {
-    let bundle = parse_pem(bundle)?;
-    let have: Vec<String> = bundle.iter().map(super::Certificate::fingerprint).collect();
-    Ok(parse_pem(anchor)?.iter().all(|one| have.contains(&one.fingerprint())))
 }

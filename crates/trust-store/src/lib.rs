@@ -11,7 +11,7 @@ mod key;
 mod name;
 mod pair;
 
-pub use anchors::{ANCHORS_DEBIAN, ANCHORS_RED_HAT, AnchorStore, bundle_contains, certs_d};
+pub use anchors::{ANCHORS_DEBIAN, ANCHORS_RED_HAT, AnchorStore, certs_d};
 pub use authority::{Authority, ServerPair};
 pub use certificate::{Certificate, parse_pem};
 pub use error::{Error, Result};

@@ -11,7 +11,7 @@ use openssl::x509::X509;
 use openssl::x509::store::X509StoreBuilder;
 use proptest::prelude::*;
 use provision_trust_store::{
-    Authority, Defect, KeyKind, PrivateKey, Renewal, ServerPair, SubjectName, bundle_contains, check_pair,
+    Authority, Defect, KeyKind, PrivateKey, Renewal, ServerPair, SubjectName, check_pair,
     parse_pem, renewal_due,
 };
 
@@ -172,15 +172,6 @@ fn an_authority_reads_back_and_a_leaf_is_none() {
             .to_string()
             .contains("does not belong")
     );
-}
-
-#[test]
-fn a_bundle_is_searched_by_bytes_not_by_name() {
-    let (ca, twin) = (authority(), authority());
-    let pem = ca.certificate().to_pem().unwrap();
-    let bundle = [twin.certificate().to_pem().unwrap(), pem.clone()].concat();
-    assert!(bundle_contains(&bundle, &pem).unwrap());
-    assert!(!bundle_contains(&twin.certificate().to_pem().unwrap(), &pem).unwrap());
 }
 
 #[test]

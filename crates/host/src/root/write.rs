@@ -123,16 +123,6 @@ impl Root {
         self.remove(path)
     }
 
-    /// Gives a node another name on the same file system, replacing a file that has it; both directories are synced.
-    pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        let fail = |e: Errno| Error::file("rename", from, e);
-        let (old_dir, old) = self.parent(from)?.ok_or_else(|| fail(Errno::NOENT))?;
-        let (new_dir, new) = self.parent(to)?.ok_or_else(|| Error::file("rename to", to, Errno::NOENT))?;
-        rustix::fs::renameat(&old_dir, old, &new_dir, new).map_err(fail)?;
-        rustix::fs::fsync(&new_dir).map_err(fail)?;
-        rustix::fs::fsync(&old_dir).map_err(fail)
-    }
-
     /// Adds bytes at the end of a file and waits until they are on disk (fdatasync(2)): the way a journal grows.
     /// The file is made with `mode` when it is not there.
     pub fn append(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()> {

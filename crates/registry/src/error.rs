@@ -36,7 +36,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// Certificate or key are not usable.
-    #[error("the {what} {} is not usable: it must be PEM, and the key must be the certificate's", .path.display())]
+    #[error("the {what} {} is not usable: it must be PEM without a passphrase, and the key must be the certificate's", .path.display())]
     Tls {
         /// Certificate or key.
         what: &'static str,

@@ -29,7 +29,8 @@ pub(crate) fn load(files: &TlsFiles) -> Result<SslAcceptor, Error> {
         context.add_extra_chain_cert(between).map_err(in_certificate)?;
     }
     let key_pem = Zeroizing::new(read("private key", key)?);
-    let private = PKey::private_key_from_pem(&key_pem).map_err(in_key)?;
+    // The callback keeps OpenSSL from asking a terminal for a passphrase, and waiting for ever.
+    let private = PKey::private_key_from_pem_callback(&key_pem, |_| Ok(0)).map_err(in_key)?;
     context.set_private_key(&private).map_err(in_key)?;
     context.check_private_key().map_err(in_key)?;
     Ok(context.build())

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::site::{Authority, PASSWORD, Site, USER, secure};
 use base64::Engine as _;
+use openssl::pkey::PKey;
+use openssl::symm::Cipher;
 use provision_registry::{Config, TlsFiles, serve};
 use tokio::net::TcpStream;
 
@@ -114,6 +116,30 @@ async fn a_password_is_hashed_once_and_not_once_a_request() {
 }
 
 #[tokio::test]
+async fn an_unknown_user_takes_as_long_to_refuse_as_a_wrong_password() {
+    let site = Site::with(|config| {
+        let hash = bcrypt::hash(PASSWORD, 4).unwrap();
+        std::fs::write(config.htpasswd.clone().unwrap(), format!("{USER}:{hash}\n")).unwrap();
+    })
+    .await;
+    let mut client = site.client().await;
+    // The least of several: whatever else this machine does only adds to it.
+    let mut least = async |user: &str| {
+        let wrong = base64::engine::general_purpose::STANDARD.encode(format!("{user}:wrong"));
+        client.authorization = Some(format!("Basic {wrong}"));
+        let mut least = Duration::MAX;
+        for _ in 0..5 {
+            let began = std::time::Instant::now();
+            assert_eq!(client.get("/v2/").await.verdict(), "401 UNAUTHORIZED");
+            least = least.min(began.elapsed());
+        }
+        least
+    };
+    let (known, unknown) = (least(USER).await, least("nobody").await);
+    assert!(unknown < known * 8 && known < unknown * 8, "known {known:?}, unknown {unknown:?}");
+}
+
+#[tokio::test]
 async fn changed_files_are_read_again_and_broken_ones_are_not_taken() {
     let site = Site::start().await;
     let (certificate, key) = site.authority.issue(&["renewed.test"]);
@@ -155,6 +181,14 @@ async fn a_server_that_cannot_start_says_why() {
     check(&|config| config.tls = Some(tls("certs/ca.crt", "server.key")), &["private key", "server.key"])
         .await;
     check(&|config| config.tls = Some(tls("server.crt", "server.crt")), &["private key", "server.crt"]).await;
+    let key = PKey::private_key_from_pem(&std::fs::read(site.path("server.key")).unwrap()).unwrap();
+    let locked = key.private_key_to_pem_pkcs8_passphrase(Cipher::aes_256_cbc(), b"secret").unwrap();
+    std::fs::write(site.path("locked.key"), locked).unwrap();
+    check(
+        &|config| config.tls = Some(tls("server.crt", "locked.key")),
+        &["locked.key", "without a passphrase"],
+    )
+    .await;
     check(
         &|config| config.htpasswd = Some(site.path("server.crt")),
         &["line 1", "server.crt", "htpasswd -B"],

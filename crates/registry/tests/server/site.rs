@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use bytes::Bytes;
@@ -13,16 +14,10 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use openssl::asn1::Asn1Time;
-use openssl::bn::{BigNum, MsbOption};
-use openssl::ec::{EcGroup, EcKey};
-use openssl::hash::MessageDigest;
-use openssl::nid::Nid;
-use openssl::pkey::{PKey, Private};
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslVerifyMode};
-use openssl::x509::extension::{BasicConstraints, KeyUsage, SubjectAlternativeName};
-use openssl::x509::{X509, X509Name};
+use openssl::x509::X509;
 use provision_registry::{Config, Event, TlsFiles, serve};
+use provision_trust_store::KeyKind;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -33,62 +28,25 @@ use tokio_openssl::SslStream;
 pub(crate) const USER: &str = "init";
 pub(crate) const PASSWORD: &str = "a password: with a colon";
 
+/// An authority, and its certificate as TLS takes it.
 pub(crate) struct Authority {
     pub(crate) certificate: X509,
-    key: PKey<Private>,
+    issuer: provision_trust_store::Authority,
 }
 
 impl Authority {
     pub(crate) fn new(name: &str) -> Authority {
-        let key = key();
-        let certificate = certificate(name, &[], &key, None);
-        Authority { certificate, key }
+        let now = SystemTime::now();
+        let issuer = provision_trust_store::Authority::generate(name, KeyKind::EcdsaP256, now, 2).unwrap();
+        Authority { certificate: X509::from_pem(&issuer.certificate().to_pem().unwrap()).unwrap(), issuer }
     }
 
     /// Certificate and key of a server, in PEM.
     pub(crate) fn issue(&self, names: &[&str]) -> (Vec<u8>, Vec<u8>) {
-        let key = key();
-        let certificate = certificate("server", names, &key, Some(self));
-        (certificate.to_pem().unwrap(), key.private_key_to_pem_pkcs8().unwrap())
+        let names: Vec<_> = names.iter().map(|name| name.parse().unwrap()).collect();
+        let pair = self.issuer.issue(&names, KeyKind::EcdsaP256, SystemTime::now(), 1).unwrap();
+        (pair.certificate.to_pem().unwrap(), pair.key.to_pem().unwrap().to_vec())
     }
-}
-
-fn key() -> PKey<Private> {
-    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
-    PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
-}
-
-fn certificate(name: &str, names: &[&str], key: &PKey<Private>, issuer: Option<&Authority>) -> X509 {
-    let mut subject = X509Name::builder().unwrap();
-    subject.append_entry_by_nid(Nid::COMMONNAME, name).unwrap();
-    let subject = subject.build();
-    let mut serial = BigNum::new().unwrap();
-    serial.rand(127, MsbOption::MAYBE_ZERO, false).unwrap();
-    let mut builder = X509::builder().unwrap();
-    builder.set_version(2).unwrap();
-    builder.set_serial_number(&serial.to_asn1_integer().unwrap()).unwrap();
-    builder.set_subject_name(&subject).unwrap();
-    builder.set_issuer_name(issuer.map_or(&subject, |issuer| issuer.certificate.subject_name())).unwrap();
-    builder.set_pubkey(key).unwrap();
-    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-    builder.set_not_after(&Asn1Time::days_from_now(2).unwrap()).unwrap();
-    if issuer.is_none() {
-        builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
-        builder.append_extension(KeyUsage::new().critical().key_cert_sign().build().unwrap()).unwrap();
-    } else {
-        let mut san = SubjectAlternativeName::new();
-        for name in names {
-            if name.parse::<std::net::IpAddr>().is_ok() {
-                san.ip(name)
-            } else {
-                san.dns(name)
-            };
-        }
-        let san = san.build(&builder.x509v3_context(None, None)).unwrap();
-        builder.append_extension(san).unwrap();
-    }
-    builder.sign(issuer.map_or(key, |issuer| &issuer.key), MessageDigest::sha256()).unwrap();
-    builder.build()
 }
 
 /// A server that runs, and where its files are.

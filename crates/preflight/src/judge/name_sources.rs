@@ -23,10 +23,13 @@ fn judge(name: &str, declared: &[IpAddr], lines: &[HostsLine], dns: &[IpAddr]) -
     file.sort();
     file.dedup();
     match (file.is_empty(), dns.is_empty()) {
-        (true, true) => Verdict::pass("neither has it", expected),
+        (true, true) => Verdict::pass("neither gives an address", expected),
         (true, false) => Verdict::pass(format!("DNS alone has it: {}", shown(dns)), expected),
         (false, true) => Verdict::pass(
-            format!("DNS does not know it, /etc/hosts says {}: other hosts will not find it", shown(&file)),
+            format!(
+                "DNS gives no address (none, or no server answers), /etc/hosts says {}: other hosts will not find it",
+                shown(&file)
+            ),
             expected,
         ),
         (false, false) if dns.iter().all(|one| file.contains(one)) => {
@@ -56,14 +59,14 @@ mod tests {
         let addresses =
             |text: &str| text.split_whitespace().map(|one| one.parse().unwrap()).collect::<Vec<_>>();
         for (declared, hosts, dns, status, found) in [
-            ("", "", "", Pass, "neither has it"),
+            ("", "", "", Pass, "neither gives an address"),
             ("", "", "10.0.0.5", Pass, "DNS alone has it: 10.0.0.5"),
             (
                 "127.0.0.1",
                 "",
                 "",
                 Pass,
-                "DNS does not know it, /etc/hosts says 127.0.0.1: other hosts will not find it",
+                "DNS gives no address (none, or no server answers), /etc/hosts says 127.0.0.1: other hosts will not find it",
             ),
             ("10.0.0.5", "10.0.0.5", "10.0.0.5", Pass, "both say 10.0.0.5"),
             ("127.0.0.1", "", "10.0.0.5", Warn, "/etc/hosts says 127.0.0.1, DNS says 10.0.0.5"),

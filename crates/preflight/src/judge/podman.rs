@@ -54,15 +54,31 @@ fn upgrade(facts: &Facts, at_least: Version, candidate: Option<&str>) -> String 
         (Family::Debian, true) => "sudo apt-get install --yes --only-upgrade podman".to_owned(),
         (Family::RedHat, true) => "sudo dnf upgrade --assumeyes podman".to_owned(),
         // What one can paste is a question: the answer is a newer release of the distribution.
-        (Family::Debian, false) => format!(
-            "apt-cache policy podman   # nothing new enough is offered on {}; Debian 12 and Ubuntu 22.04 come with it",
-            facts.os.pretty_name
-        ),
-        (Family::RedHat, false) => format!(
-            "dnf list --showduplicates podman   # nothing new enough is offered on {}; RHEL 8.6 and newer come with it",
-            facts.os.pretty_name
-        ),
+        (family, false) => {
+            let ask = match family {
+                Family::Debian => "apt-cache policy podman",
+                Family::RedHat => "dnf list --showduplicates podman",
+            };
+            let comes =
+                first_with(family, at_least).map(|release| format!("; {release} and newer come with it"));
+            let offered = format!("nothing new enough is offered on {}", facts.os.pretty_name);
+            format!("{ask}   # {offered}{}", comes.unwrap_or_default())
+        }
     }
+}
+
+/// The first release of a family whose podman is new enough, as far as this was known when it was written.
+fn first_with(family: Family, at_least: Version) -> Option<&'static str> {
+    let releases: &[(Version, &str)] = match family {
+        Family::Debian => &[(Version::new(4, 3), "Debian 12"), (Version::new(5, 4), "Debian 13")],
+        Family::RedHat => &[
+            (Version::new(4, 0), "RHEL 8.6 and 9.0"),
+            (Version::new(4, 4), "RHEL 8.8 and 9.2"),
+            (Version::new(4, 9), "RHEL 8.10 and 9.4"),
+            (Version::new(5, 2), "RHEL 9.5"),
+        ],
+    };
+    releases.iter().find(|(podman, _)| *podman >= at_least).map(|(_, release)| *release)
 }
 
 #[cfg(test)]
@@ -106,5 +122,22 @@ mod tests {
             let remedy = judge(&facts, Version::new(3, 3), true).remedy.unwrap();
             assert!(remedy.starts_with(begins), "{remedy}");
         }
+    }
+
+    #[test]
+    fn only_releases_that_have_it_are_recommended() {
+        let check = |family, at_least, ends: &str| {
+            let mut facts = sample::facts(family);
+            facts.podman = Some("3.0.1".into());
+            let remedy = judge(&facts, at_least, true).remedy.unwrap();
+            assert!(remedy.ends_with(ends), "{remedy}");
+        };
+        check(Family::Debian, Version::new(3, 3), "; Debian 12 and newer come with it");
+        check(Family::Debian, Version::new(4, 4), "; Debian 13 and newer come with it");
+        check(Family::RedHat, Version::new(4, 4), "; RHEL 8.8 and 9.2 and newer come with it");
+        let mut facts = sample::facts(Family::Debian);
+        facts.podman = Some("3.0.1".into());
+        let remedy = judge(&facts, Version::new(9, 0), true).remedy.unwrap();
+        assert!(remedy.ends_with(&facts.os.pretty_name), "{remedy}");
     }
 }

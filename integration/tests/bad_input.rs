@@ -91,6 +91,11 @@ fn certificates_and_passwords_that_are_not_right() -> Result<()> {
         &format!("{} refuses the password of init", server.name),
         "hint: provision pull-secret check",
     ])?;
+    // Credentials of a namespace are credentials.
+    write_auth_file(&wrong, &format!("{}/a", server.name), "an old one")?;
+    mirror_with(&save, &with_wrong)?
+        .with_code(1)?
+        .says(&[&format!("{} refuses the password of init", server.name)])?;
     mirror(&save, &server)?
         .with_code(1)?
         .says(&[&format!("a/b:1 is not in {}", server.name), "hint: check repository, tag"])?;

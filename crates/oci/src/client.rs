@@ -104,7 +104,7 @@ impl Registry {
     pub async fn ping(&self) -> Result<(), ClientError> {
         let ask = Ask::new(Method::GET, "/v2/".to_owned(), None, "pull");
         let answer = self.once(ask).await?;
-        self.success(answer, "GET /v2/").await.map(drop)
+        self.success(answer, None, "GET /v2/").await.map(drop)
     }
 
     /// A manifest by tag or digest; checked when it is asked for by digest.
@@ -115,7 +115,7 @@ impl Registry {
     async fn manifest_once(&self, repository: &Repository, wanted: &str) -> Result<Manifest, ClientError> {
         let what = format!("{repository}:{wanted}").replace(":sha256:", "@sha256:");
         let answer = self.once(Ask::manifest(Method::GET, repository, wanted, "pull")).await?;
-        let answer = self.success(answer, &what).await?;
+        let answer = self.success(answer, Some(repository), &what).await?;
         let media_type = header(answer.headers(), CONTENT_TYPE.as_str());
         let bytes = self.collect(answer, &what, MANIFEST_LIMIT).await?;
         if let Ok(expected) = wanted.parse::<Digest>() {
@@ -139,7 +139,7 @@ impl Registry {
             if answer.status() == StatusCode::NOT_FOUND {
                 return Ok(None);
             }
-            let answer = self.success(answer, &format!("{repository}:{wanted}")).await?;
+            let answer = self.success(answer, Some(repository), &format!("{repository}:{wanted}")).await?;
             let digest = header(answer.headers(), "docker-content-digest");
             match digest.and_then(|digest| digest.parse().ok()) {
                 Some(digest) => Ok(Some(digest)),
@@ -163,7 +163,7 @@ impl Registry {
             ask.headers.insert(CONTENT_TYPE, value(&manifest.media_type));
             ask.body = Payload::Bytes(Bytes::from(manifest.bytes.clone()));
             let what = format!("{repository}:{wanted}");
-            let answer = self.success(self.once(ask).await?, &what).await?;
+            let answer = self.success(self.once(ask).await?, Some(repository), &what).await?;
             let stored = header(answer.headers(), "docker-content-digest").and_then(|text| text.parse().ok());
             match stored {
                 Some(found) if found != manifest.digest => {
@@ -188,7 +188,7 @@ impl Registry {
         let mut next = Some(format!("/v2/{repository}/tags/list?n=1000"));
         while let Some(target) = next.take() {
             let answer = self.once(Ask::new(Method::GET, target.clone(), Some(repository), "pull")).await?;
-            let answer = self.success(answer, &what).await?;
+            let answer = self.success(answer, Some(repository), &what).await?;
             next = header(answer.headers(), LINK.as_str()).and_then(|link| next_page(&link));
             if next.as_ref() == Some(&target) {
                 return Err(self.nonsense(&what, "the next page is this one"));
@@ -273,15 +273,17 @@ impl Registry {
             return Err(self.unauthorized(credentials));
         }
         let what = "the request for a token";
-        let answer = self.success(answer, what).await?;
+        let answer = self.success(answer, None, what).await?;
         let bytes = self.collect(answer, what, ANSWER_LIMIT).await?;
         Token::parse(&bytes, Instant::now()).ok_or_else(|| self.nonsense(what, "no token in it"))
     }
 
-    /// The answer, if it is a success; otherwise what it means.
+    /// The answer, if it is a success; otherwise what it means. `repository` is the one that was asked about: it decides
+    /// whose credentials were sent.
     async fn success(
         &self,
         answer: Response<Incoming>,
+        repository: Option<&Repository>,
         what: &str,
     ) -> Result<Response<Incoming>, ClientError> {
         let status = answer.status();
@@ -291,12 +293,12 @@ impl Registry {
         let (registry, what) = (self.name().to_owned(), what.to_owned());
         let pause = retry::asked_pause(answer.headers());
         let message = self.finish(answer).await.map(|words| own_words(&words)).unwrap_or_default();
-        let credentials = self.credentials(None);
+        let credentials = self.credentials(repository);
         match status {
             StatusCode::UNAUTHORIZED => Err(self.unauthorized(credentials.as_ref())),
             StatusCode::FORBIDDEN => {
-                let who = who(credentials.as_ref()).replace("the password of ", "");
-                Err(ClientError::Denied { registry, who, what: format!("do this: {what}{message}") })
+                let (who, what) = (who(credentials.as_ref()), format!("do this: {what}{message}"));
+                Err(ClientError::Denied { registry, who, what })
             }
             StatusCode::NOT_FOUND => Err(ClientError::NotFound { registry, what }),
             _ => {
@@ -315,7 +317,9 @@ impl Registry {
     }
 
     fn unauthorized(&self, credentials: Option<&Credentials>) -> ClientError {
-        ClientError::Unauthorized { registry: self.name().to_owned(), who: who(credentials) }
+        let password = credentials.map(|one| format!("the password of {}", one.username));
+        let who = password.unwrap_or_else(|| who(None));
+        ClientError::Unauthorized { registry: self.name().to_owned(), who }
     }
 
     fn nonsense(&self, what: &str, problem: &str) -> ClientError {

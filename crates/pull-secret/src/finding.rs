@@ -102,7 +102,7 @@ impl AuthFile {
     }
 
     fn content_finding(&self, key: &str) -> Option<Finding> {
-        let add = format!("provision pull-secret add {key}");
+        let add = format!("provision pull-secret add {key} --username USER < PASSWORD-FILE");
         let plain = self.field(key, "username").zip(self.field(key, "password"));
         let (id, severity, found) = match (self.content(key.to_owned()), plain) {
             (Match::Empty { .. }, _) if self.helper_of(host_of(key)).is_none() && self.store().is_none() => {

@@ -146,10 +146,7 @@ fn percent(text: &str) -> String {
 
 /// Who asks, for error messages.
 pub(super) fn who(credentials: Option<&Credentials>) -> String {
-    match credentials {
-        Some(credentials) => format!("the password of {}", credentials.username),
-        None => "a client without credentials".to_owned(),
-    }
+    credentials.map_or_else(|| "a client without credentials".to_owned(), |one| one.username.clone())
 }
 
 #[cfg(test)]

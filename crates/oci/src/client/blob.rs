@@ -113,7 +113,7 @@ impl Registry {
             if answer.status() == StatusCode::NOT_FOUND {
                 return Ok(false);
             }
-            self.success(answer, &format!("{repository}@{digest}")).await.map(|_| true)
+            self.success(answer, Some(repository), &format!("{repository}@{digest}")).await.map(|_| true)
         })
         .await
     }
@@ -127,7 +127,7 @@ impl Registry {
         let what = blob_name(repository, descriptor);
         let target = format!("/v2/{repository}/blobs/{}", descriptor.digest);
         let answer = self.once(Ask::new(Method::GET, target, Some(repository), "pull")).await?;
-        let answer = self.success(answer, &what).await?;
+        let answer = self.success(answer, Some(repository), &what).await?;
         Ok(BlobStream {
             registry: self.name().to_owned(),
             what,
@@ -199,7 +199,7 @@ impl Registry {
     ) -> Result<bool, ClientError> {
         let target = format!("/v2/{repository}/blobs/uploads/?mount={digest}&from={from}");
         let answer = self.once(Ask::new(Method::POST, target, Some(repository), "pull,push")).await?;
-        let answer = self.success(answer, &format!("the mount of {digest}")).await?;
+        let answer = self.success(answer, Some(repository), &format!("the mount of {digest}")).await?;
         if answer.status() == StatusCode::CREATED {
             return Ok(true);
         }
@@ -299,7 +299,7 @@ impl Registry {
         let target = format!("/v2/{repository}/blobs/uploads/");
         let mut begin = Ask::new(Method::POST, target, Some(repository), "pull,push");
         with_length(&mut begin.headers, 0);
-        let answer = self.success(self.once(begin).await?, &what).await?;
+        let answer = self.success(self.once(begin).await?, Some(repository), &what).await?;
         let location = header(answer.headers(), LOCATION.as_str())
             .ok_or_else(|| self.nonsense(&what, "it says no place to send the blob to"))?;
         self.finish(answer).await;
@@ -310,7 +310,7 @@ impl Registry {
         put.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
         put.body =
             Payload::Stream(StreamBody::new(pieces.map(|bytes| bytes.map(Frame::data))).boxed_unsync());
-        let answer = self.success(self.once(put).await?, &what).await?;
+        let answer = self.success(self.once(put).await?, Some(repository), &what).await?;
         match answer.status() {
             StatusCode::CREATED | StatusCode::NO_CONTENT => Ok(()),
             other => Err(self.nonsense(&what, &format!("it answered {other} where 201 was expected"))),

@@ -201,6 +201,24 @@ fn push_tool(server: &Server, name: &str) -> Result<()> {
 }
 
 #[test]
+fn no_image_takes_the_tag_of_another_of_the_same_load() -> Result<()> {
+    let server = Server::start(Program::Own, Access::Open)?;
+    let media = TempDir::new()?;
+    let images = ["one/tool:1", "two/tool:1"].map(|name| format!("{}/{name}", server.name));
+    for (image, name) in images.iter().zip(["one/tool:1", "two/tool:1"]) {
+        push_tool(&server, name)?;
+        mirror(&["save", image, text(media.path())], &server)?.ok()?;
+    }
+    let to = format!("{}/tools", server.name);
+    let both = format!("{} and {} would both become {to}:1", images[0], images[1]);
+    mirror(&["load", text(media.path()), &to], &server)?.with_code(64)?.says(&[&both, "--only"])?;
+    ensure!(tags(&server, "tools").is_err(), "something was loaded");
+    mirror(&["load", text(media.path()), &to, "--only", &images[1]], &server)?.ok()?;
+    ensure!(tags(&server, "tools")? == ["1"]);
+    Ok(())
+}
+
+#[test]
 fn what_we_push_skopeo_pulls_whole() -> Result<()> {
     let server = Server::start(Program::Own, Access::GUARDED)?;
     let (media, pulled) = (TempDir::new()?, TempDir::new()?);

@@ -1,5 +1,6 @@
 //! `provision mirror`: images and releases between registries and media.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +11,8 @@ use provision_mirror::{
     Kind, Media, MirrorSet, Redirect, Root as MediaRoot, Selection, Source, Summary, Target,
     UNKNOWN_REGISTRY, Work, copy, expand, instructions,
 };
-use provision_oci::Reference;
 use provision_oci::client::{Lookup, Options, Registry};
+use provision_oci::{Reference, Tag};
 use provision_pull_secret::{AuthFile, Format, Match};
 
 use crate::cli::Global;
@@ -189,6 +190,7 @@ impl Job<'_> {
                 format!("{target} names a digest: a target has a repository only"),
             ));
         }
+        one_image_a_tag(&wanted, target)?;
         let registry = Target::Registry(Registry::new(&target.registry, &self.client_options()?)?);
         let (mut summaries, mut sets) = (Vec::new(), Vec::new());
         for (image, release) in wanted {
@@ -297,6 +299,21 @@ impl Job<'_> {
             })
         })))
     }
+}
+
+/// Refuses images of which one would take the other's tag in the repository that they share. Components of releases
+/// have tags that say which release they belong to.
+fn one_image_a_tag(wanted: &[(Reference, bool)], target: &Reference) -> Result<(), Failure> {
+    let mut taken: BTreeMap<&Tag, &Reference> = BTreeMap::new();
+    for (image, _) in wanted.iter().filter(|(_, release)| !release) {
+        let Some(tag) = target.tag.as_ref().or(image.tag.as_ref()) else { continue };
+        if let Some(first) = taken.insert(tag, image).filter(|first| *first != image) {
+            let what = format!("{first} and {image} would both become {}:{tag}", target.name());
+            return Err(Failure::new(Exit::Usage, what)
+                .hint("load them one at a time with --only, each to a repository or tag of its own"));
+        }
+    }
+    Ok(())
 }
 
 /// Whether an image in a directory is the one that is asked for. Directories of oc's do not keep the registry's name.

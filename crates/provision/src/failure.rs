@@ -12,6 +12,9 @@ use crate::exit::Exit;
 
 mod images;
 
+const RECORDS: &str = "put /var/lib/provision back as it was, from a backup of this host; without one, move it aside and \
+                       apply again: what is on the host then counts as having been there before";
+
 /// A command that failed.
 #[derive(Debug)]
 pub struct Failure {
@@ -131,10 +134,7 @@ impl From<ConvergeError> for Failure {
             ConvergeError::TooEarly { .. } => {
                 failure.hint("provision recover takes it back once the network is up; a unit tries that by itself")
             }
-            error if records(error) => failure.hint(
-                "put /var/lib/provision back as it was, from a backup of this host; without one, move it aside and apply \
-                 again: what is on the host then counts as having been there before",
-            ),
+            error if records(error) => failure.hint(RECORDS),
             error => images::hinted(failure, error).hints(system(error)),
         }
     }
@@ -242,21 +242,34 @@ impl From<ApplyFailure> for Failure {
 
 impl From<provision_profile::Error> for Failure {
     fn from(error: provision_profile::Error) -> Self {
-        let mut failure = Self::because(Exit::Usage, &error);
+        use provision_profile::Error as ProfileError;
+        // What the host refuses is not the profile's mistake.
+        let exit = match &error {
+            ProfileError::Vault(_) | ProfileError::Random(_) | ProfileError::Bcrypt(_) => Exit::Failed,
+            _ => Exit::Usage,
+        };
+        let mut failure = Self::because(exit, &error);
         // Problems of a profile come as a text of several errors; the heading of the first is ours to write.
         failure.what = failure.what.trim_start_matches("error: ").to_owned();
         match &error {
-            provision_profile::Error::Profile(file) => failure.hint(file.remedy()),
-            provision_profile::Error::Unlocked(_) => failure.hint(
+            ProfileError::Profile(file) => failure.hint(file.remedy()),
+            ProfileError::Unlocked(_) => failure.hint(
                 "provision lock PROFILE notes what each stands for now; `plan` and `apply` do so with --update-lock",
             ),
-            provision_profile::Error::BadLock(_) => failure.hint(
+            ProfileError::BadLock(_) => failure.hint(
                 "put the lock back from version control; or remove it, and provision lock PROFILE looks up everything anew",
             ),
-            provision_profile::Error::OtherArchive { path, .. } => {
+            ProfileError::OtherArchive { path, .. } => {
                 failure.hint(crate::inquiry::other_file(&path.file_name().unwrap_or_default().to_string_lossy()))
             }
-            _ => failure,
+            ProfileError::Vault(source) if records(source) => failure.hint(RECORDS),
+            ProfileError::NoSecret { .. } => {
+                failure.hint("put it there for the user who runs this; sudo hands on no variables")
+            }
+            ProfileError::BadPair { .. } => failure.hint(
+                "openssl x509 -in FILE -text -noout shows a certificate; bring one without these defects",
+            ),
+            error => failure.hints(system(error)),
         }
     }
 }

@@ -39,6 +39,19 @@ fn one_when_it_failed_and_nothing_is_changed() {
 }
 
 #[test]
+fn one_when_the_vault_is_what_is_wrong_and_not_the_profile() {
+    let bench = Bench::new();
+    bench.write("base.json", r#"{"auths":{"quay.io":{"auth":"YTpi"}}}"#);
+    let profile =
+        bench.profile("site", "[pull-secret]\nbase = \"base.json\"\nwrite = [\"/etc/auth.json\"]\n");
+    fs::create_dir_all(bench.at("/var/lib/provision/secrets")).unwrap();
+    fs::write(bench.at("/var/lib/provision/secrets/base-entry-quay.io"), "not a folder").unwrap();
+    let ran = bench.on_root(&["apply", profile.to_str().unwrap()]);
+    ran.expect(1).complains("the vault of this host cannot be used");
+    assert!(!bench.at("/etc/auth.json").exists());
+}
+
+#[test]
 fn two_when_changes_are_pending_and_when_there_is_drift() {
     let bench = Bench::new();
     let profile = bench.profile("motd", &bench.file("/etc/motd", "hello\n"));

@@ -38,6 +38,11 @@ const EFFECTS: [(&str, &str, &str); 6] = [
     ("tokio::fs", "mirror oci registry", "stores and media are directories of their own, hosts are not"),
 ];
 
+/// What asks the C library for hosts or accounts. Linked statically, glibc loads the host's name service modules for that,
+/// which are another glibc's, and dies in them: getent(1) is asked, through `provision_host::names`.
+const NAME_SERVICE: [&str; 5] =
+    ["to_socket_addrs", "lookup_host", "by_c_library", "home_dir(", "nix::unistd"];
+
 /// Names under which things end up that have no home.
 const DRAWERS: [&str; 6] = ["utils", "util", "helpers", "common", "misc", "types"];
 
@@ -223,6 +228,16 @@ fn only_the_host_crate_touches_the_machine() {
         }
     }
     none(complaints);
+}
+
+#[test]
+fn names_are_not_asked_of_the_c_library() {
+    // It offers the C library's way to programs of others, that may be linked otherwise.
+    let others = product().into_iter().filter(|file| file.folder != "oci");
+    none(others.flat_map(|file| {
+        let used = NAME_SERVICE.iter().filter(move |way| file.code.contains(**way));
+        used.map(move |way| format!("{}: {way}", file.path)).collect::<Vec<_>>()
+    }));
 }
 
 #[test]

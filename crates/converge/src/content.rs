@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use provision_host::names::resolve_here;
 use provision_mirror::{Error as MirrorError, Payload, Selection, Source, Target, copy, expand};
 use provision_oci::client::{Lookup, Options};
 use provision_oci::{ClientError, Reference, Registry, Repository};
@@ -135,7 +136,7 @@ impl Site {
     fn of(machine: Machine<'_>, wanted: &Wanted) -> Result<Option<Self>> {
         let Some(password) = machine.vault.get(&wanted.password)? else { return Ok(None) };
         let Some(auths) = wanted.auth_file(machine)? else { return Ok(None) };
-        let mut options = Options::default();
+        let mut options = Options::new(resolve_here);
         if let Some(name) = &wanted.authority {
             let Some(pem) = machine.vault.get(name)? else { return Ok(None) };
             options.authorities.push(pem.to_vec());
@@ -150,7 +151,7 @@ impl Site {
         Ok(Some(Self {
             registry,
             as_source: Source::registries(options),
-            registries: Source::registries(Options { credentials: Some(find), ..Options::default() }),
+            registries: Source::registries(Options { credentials: Some(find), ..Options::new(resolve_here) }),
             repository: wanted.repository.parse().map_err(MirrorError::from)?,
         }))
     }

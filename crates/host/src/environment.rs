@@ -26,9 +26,10 @@ pub fn var(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The home directory of the user who runs this process (`HOME`, else the user database).
+/// The home directory of the user who runs this process, from `HOME`. The C library is not asked for another: linked
+/// statically it would load the host's name service modules, and die in them.
 pub fn home() -> Option<PathBuf> {
-    std::env::home_dir().filter(|path| path.is_absolute())
+    std::env::var_os("HOME").map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
 /// The directory that relative paths of the command line start from.

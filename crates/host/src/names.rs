@@ -1,6 +1,7 @@
 //! Names and addresses as programs on the host see them: hosts, users, groups. getent(1) is asked, not the C library
 //! of this process: linked statically it could not load the host's name service modules.
 
+use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -37,6 +38,16 @@ pub struct HostsLine {
 /// none.
 pub fn resolve(host: &Host, name: &str) -> Result<Vec<IpAddr>> {
     ahosts(host, &[], name)
+}
+
+/// The same for connections of this process itself: the running system is asked, whatever root is worked on. A name
+/// without addresses is an error.
+pub fn resolve_here(name: &str) -> io::Result<Vec<IpAddr>> {
+    let addresses = Host::live().and_then(|host| resolve(&host, name)).map_err(io::Error::other)?;
+    match addresses.is_empty() {
+        true => Err(io::Error::new(io::ErrorKind::NotFound, format!("no address is known for {name}"))),
+        false => Ok(addresses),
+    }
 }
 
 /// The addresses that DNS alone has for a name; empty as well when no server answers.

@@ -11,7 +11,7 @@ use std::error::Error;
 use std::path::Path;
 
 use provision_mirror::{Event, Kind, MirrorSet, Redirect, Selection, Source, Target, copy, expand};
-use provision_oci::client::Options;
+use provision_oci::client::{Options, by_c_library};
 use provision_oci::{Reference, Registry};
 
 #[tokio::main(flavor = "current_thread")]
@@ -26,7 +26,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     };
     let target: Reference = target.parse()?;
-    let options = Options { plain_http: true, ..Options::default() };
+    let options = Options { plain_http: true, ..Options::new(by_c_library) };
     let registry = Target::Registry(Registry::new(&target.registry, &options)?);
     let source = Source::open(Path::new(directory)).await?;
     let tell = |event: Event| {

@@ -8,7 +8,7 @@
 
 use std::error::Error;
 
-use provision_oci::client::Options;
+use provision_oci::client::{Options, by_c_library};
 use provision_oci::{Body, Digest, Reference, Registry, Store};
 
 #[tokio::main(flavor = "current_thread")]
@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn ask(image: &Reference, plain_http: bool) -> Result<(), Box<dyn Error>> {
-    let registry = Registry::new(&image.registry, &Options { plain_http, ..Options::default() })?;
+    let registry = Registry::new(&image.registry, &Options { plain_http, ..Options::new(by_c_library) })?;
     let manifest = registry.manifest(&image.repository, &image.wanted()).await?;
     println!("{} {}", manifest.digest, manifest.media_type);
     for child in manifest.children() {

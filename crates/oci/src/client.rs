@@ -32,6 +32,7 @@ mod retry;
 mod travel;
 
 pub use blob::{BlobStream, Progress};
+pub use connect::{Resolve, SYSTEM_BUNDLES, by_c_library};
 pub use download::download;
 pub use error::ClientError;
 pub use pin::{Pinned, PinnedImage};
@@ -53,8 +54,10 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub type Lookup = Arc<dyn Fn(&str) -> Option<Credentials> + Send + Sync>;
 
 /// How registries are spoken to.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Options {
+    /// Finds the addresses of registries.
+    pub resolve: Resolve,
     /// Authorities in PEM; empty: the system's anchors.
     pub authorities: Vec<Vec<u8>>,
     /// Speak plain HTTP; only done with registries on the loopback interface.
@@ -67,6 +70,13 @@ pub struct Options {
     pub patience: Option<Duration>,
 }
 
+impl Options {
+    /// The system's anchors, TLS, no credentials, two minutes of patience.
+    pub fn new(resolve: Resolve) -> Self {
+        Self { resolve, authorities: Vec::new(), plain_http: false, credentials: None, patience: None }
+    }
+}
+
 /// One registry.
 #[derive(Clone)]
 pub struct Registry {
@@ -77,6 +87,7 @@ struct Inner {
     name: String,
     server: Server,
     tls: Option<Arc<SslContext>>,
+    resolve: Resolve,
     credentials: Option<Lookup>,
     patience: Duration,
     known: Mutex<Known>,
@@ -88,10 +99,11 @@ impl Registry {
         let tls = if options.plain_http { None } else { Some(context(&options.authorities)?) };
         // What people call docker.io answers under another name.
         let address = if name == "docker.io" { "registry-1.docker.io" } else { name };
-        let server = Server::new(address, tls.clone());
+        let server = Server::new(address, tls.clone(), options.resolve);
         let (name, credentials) = (name.to_owned(), options.credentials.clone());
         let patience = options.patience.unwrap_or(PATIENCE);
-        let inner = Inner { name, server, tls, credentials, patience, known: Mutex::default() };
+        let resolve = options.resolve;
+        let inner = Inner { name, server, tls, resolve, credentials, patience, known: Mutex::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
 

@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::time::Duration;
 
-use provision_oci::client::{ClientError, Options, Registry};
+use provision_oci::client::{ClientError, Options, Registry, by_c_library};
 
 /// A server that answers every request with this head, and then talks on until the client has had enough. Each
 /// connection sends how many bytes were taken.
@@ -35,7 +35,7 @@ fn talker(head: &'static str, pieces: usize) -> (String, std::sync::mpsc::Receiv
 }
 
 fn registry(name: &str, patience: Duration) -> Registry {
-    let options = Options { plain_http: true, patience: Some(patience), ..Options::default() };
+    let options = Options { plain_http: true, patience: Some(patience), ..Options::new(by_c_library) };
     Registry::new(name, &options).unwrap()
 }
 

@@ -5,9 +5,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use provision_oci::client::SYSTEM_BUNDLES;
 use provision_podman_units::Tier;
 use provision_preflight::{Requirement, TIERS};
 use provision_profile::{Profile, load};
+use provision_trust_store::{ANCHORS_DEBIAN, ANCHORS_RED_HAT};
 
 fn shown(requirements: &[Requirement]) -> Vec<String> {
     requirements.iter().map(|one| serde_json::to_string(one).unwrap()).collect()
@@ -94,4 +96,10 @@ fn both_tables_of_tiers_agree() {
         assert!([Tier::OLDEST, Tier::QUADLET].contains(&first), "{first}");
     }
     assert_eq!(TIERS.len(), 2);
+}
+
+/// oci stands alone as well: what its client trusts is what anchors are extracted to.
+#[test]
+fn clients_read_the_bundles_that_anchors_arrive_in() {
+    assert_eq!(SYSTEM_BUNDLES, [ANCHORS_DEBIAN.bundle, ANCHORS_RED_HAT.bundle]);
 }

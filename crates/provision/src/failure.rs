@@ -131,9 +131,8 @@ impl From<ConvergeError> for Failure {
             ConvergeError::Unknown { .. } => {
                 failure.hint("nothing was changed; put right what it names, then run the same command again")
             }
-            ConvergeError::TooEarly { .. } => {
-                failure.hint("provision recover takes it back once the network is up; a unit tries that by itself")
-            }
+            ConvergeError::TooEarly { .. } => failure
+                .hint("provision recover takes it back once the network is up; a unit tries that by itself"),
             error if records(error) => failure.hint(RECORDS),
             error => images::hinted(failure, error).hints(system(error)),
         }

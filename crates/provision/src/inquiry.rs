@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use provision_host::names::resolve_here;
 use provision_host::{Root, packages};
 use provision_mirror::{Inventory, Source};
-use provision_oci::client::{Options, PinnedImage, download};
+use provision_oci::client::{Options, PinnedImage, SYSTEM_BUNDLES, download};
 use provision_oci::{ClientError, Digest, Reference, Registry};
 use provision_profile::Profile;
 use provision_profile::lock::{Component, Entry, Pin, Platform, Release, What};
@@ -20,8 +21,6 @@ use crate::failure::Failure;
 use crate::site::Site;
 use crate::supply::Supply;
 
-/// The bundles of system-wide anchors, of the two families.
-const BUNDLES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 /// A file is held in memory, and kept in the store of the host: images and disks belong elsewhere.
 const FILE_LIMIT: u64 = 512 << 20;
 
@@ -157,11 +156,11 @@ fn web(profile: &Profile) -> Result<Options, Failure> {
     let mut authorities: Vec<Vec<u8>> = own.collect();
     if !authorities.is_empty() {
         let here = Root::live()?;
-        for bundle in BUNDLES {
+        for bundle in SYSTEM_BUNDLES {
             authorities.extend(here.read(Path::new(bundle))?);
         }
     }
-    Ok(Options { authorities, ..Options::default() })
+    Ok(Options { authorities, ..Options::new(resolve_here) })
 }
 
 /// The entries of the pull secret's base; the same that content is mirrored with.

@@ -11,8 +11,8 @@ use openssl::x509::X509;
 use openssl::x509::store::X509StoreBuilder;
 use proptest::prelude::*;
 use provision_trust_store::{
-    Authority, Defect, KeyKind, PrivateKey, Renewal, ServerPair, SubjectName, check_pair,
-    parse_pem, renewal_due,
+    Authority, Defect, KeyKind, PrivateKey, Renewal, ServerPair, SubjectName, check_pair, parse_pem,
+    renewal_due,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);

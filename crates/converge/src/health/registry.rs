@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use provision_host::names::resolve_here;
 use provision_host::systemd;
 use provision_oci::client::{Options, Registry};
 use provision_pull_secret::Credentials;
@@ -43,7 +44,7 @@ pub(super) fn prove(
 }
 
 fn options(machine: Machine<'_>, health: &RegistryHealth) -> Result<Options> {
-    let mut options = Options::default();
+    let mut options = Options::new(resolve_here);
     let lost =
         |what: &str| Error::Lost { what: what.to_owned(), store: machine.vault.directory().to_path_buf() };
     if let Some(name) = &health.authority {

@@ -1,6 +1,6 @@
 //! Connections: TCP, TLS with verification that can't be switched off, and idle ones kept for the next request.
 
-use std::net::ToSocketAddrs as _;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,8 +22,21 @@ pub(super) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 /// A connection that takes requests.
 pub(super) type Connection = SendRequest<Body>;
 
-/// The bundles of system-wide anchors, of the two families.
-const BUNDLES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
+/// Finds the addresses of a host name; may block.
+pub type Resolve = fn(&str) -> std::io::Result<Vec<IpAddr>>;
+
+/// The addresses of a name by getaddrinfo(3) of this program's own C library.
+///
+/// Not for static programs: their glibc loads the host's name service modules (`myhostname`, `resolve`, `sss`), which are
+/// another glibc's, and dies in them.
+pub fn by_c_library(host: &str) -> std::io::Result<Vec<IpAddr>> {
+    Ok((host, 0).to_socket_addrs()?.map(|address| address.ip()).collect())
+}
+
+/// The bundles of system-wide anchors, of the two families. Fedora means to give up the links to its bundle that are better
+/// known (its change "dropping of cert.pem").
+pub const SYSTEM_BUNDLES: [&str; 2] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"];
 /// More connections than this are not kept.
 const IDLE: usize = 64;
 
@@ -34,6 +47,7 @@ pub(super) struct Server {
     host: String,
     port: u16,
     tls: Option<Arc<SslContext>>,
+    resolve: Resolve,
     kept: Mutex<Vec<Connection>>,
 }
 
@@ -45,7 +59,7 @@ pub(super) fn context(authorities: &[Vec<u8>]) -> Result<Arc<SslContext>, crate:
     builder.set_verify(SslVerifyMode::PEER);
     builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
     if authorities.is_empty() {
-        for bundle in BUNDLES.iter().filter(|bundle| Path::new(bundle).exists()) {
+        for bundle in SYSTEM_BUNDLES.iter().filter(|bundle| Path::new(bundle).exists()) {
             builder.set_ca_file(bundle)?;
         }
     }
@@ -60,14 +74,14 @@ pub(super) fn context(authorities: &[Vec<u8>]) -> Result<Arc<SslContext>, crate:
 
 impl Server {
     /// The server of a registry's name. `tls` none: plain HTTP.
-    pub(super) fn new(name: &str, tls: Option<Arc<SslContext>>) -> Self {
+    pub(super) fn new(name: &str, tls: Option<Arc<SslContext>>, resolve: Resolve) -> Self {
         let default = if tls.is_some() { 443 } else { 80 };
         let (host, port) = match name.rsplit_once(':') {
             Some((host, port)) if !name.ends_with(']') => (host, port.parse().unwrap_or(default)),
             _ => (name, default),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Self { name: name.to_owned(), host, port, tls, kept: Mutex::new(Vec::new()) }
+        Self { name: name.to_owned(), host, port, tls, resolve, kept: Mutex::new(Vec::new()) }
     }
 
     /// `https` or `http`.
@@ -101,10 +115,13 @@ impl Server {
 
     async fn connect(&self) -> Result<Connection, ClientError> {
         let failed = |source| ClientError::Connect { registry: self.name.clone(), source };
-        let (host, port) = (self.host.clone(), self.port);
-        let found =
-            tokio::task::spawn_blocking(move || (host.as_str(), port).to_socket_addrs().map(Vec::from_iter));
-        let addresses = found.await.map_err(|e| failed(e.into()))?.map_err(failed)?;
+        let (host, resolve) = (self.host.clone(), self.resolve);
+        let found = tokio::task::spawn_blocking(move || match host.parse() {
+            Ok(address) => Ok(vec![address]),
+            Err(_) => resolve(&host),
+        });
+        let found = found.await.map_err(|e| failed(e.into()))?.map_err(failed)?;
+        let addresses: Vec<SocketAddr> = found.into_iter().map(|ip| SocketAddr::new(ip, self.port)).collect();
         let loopback = addresses.iter().all(|address| address.ip().is_loopback());
         if self.tls.is_none() && !loopback {
             return Err(ClientError::PlainHttp { registry: self.name.clone() });

@@ -25,7 +25,7 @@ pub async fn download(address: &str, options: &Options, limit: u64) -> Result<Ve
 impl Registry {
     async fn get(&self, target: &str, what: &str, limit: u64) -> Result<Vec<u8>, ClientError> {
         let answer = self.follow(Ask::new(Method::GET, target.to_owned(), None, ""), None).await?;
-        let mut body = self.success(answer, what).await?.into_body();
+        let mut body = self.success(answer, None, what).await?.into_body();
         let mut bytes = Vec::new();
         loop {
             let next = async { Ok(body.frame().await) };

@@ -78,7 +78,7 @@ impl Registry {
             ("http", None) => None,
             _ => return Err(nonsense()),
         };
-        Ok((Some(Server::new(host, tls)), path))
+        Ok((Some(Server::new(host, tls, self.inner.resolve)), path))
     }
 
     fn request(
@@ -157,12 +157,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::client::Options;
+    use crate::client::{Options, by_c_library};
 
     proptest! {
         #[test]
         fn no_place_that_a_registry_names_makes_it_panic(target in "(https?://|/|)[a-z0-9:/@?.\\[\\] é]{0,40}") {
-            let options = Options { plain_http: true, ..Options::default() };
+            let options = Options { plain_http: true, ..Options::new(by_c_library) };
             let registry = Registry::new("localhost:5000", &options).unwrap();
             let _ = registry.locate(&target);
             let _ = registry.is_own(&target);

@@ -11,7 +11,7 @@ use provision_mirror::{
     Kind, Media, MirrorSet, Redirect, Root as MediaRoot, Selection, Source, Summary, Target,
     UNKNOWN_REGISTRY, Work, copy, expand, instructions,
 };
-use provision_oci::client::{Lookup, Options, Registry};
+use provision_oci::client::{Lookup, Options, Registry, SYSTEM_BUNDLES};
 use provision_oci::{Reference, Tag};
 use provision_pull_secret::{AuthFile, Format, Match};
 
@@ -258,11 +258,12 @@ impl Job<'_> {
         if let Some(path) = &self.options.certificate_authority {
             authorities.push(read(&here, path)?);
             // Other registries of the same run are still those of the system's anchors.
-            for bundle in ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"] {
+            for bundle in SYSTEM_BUNDLES {
                 authorities.extend(here.read(Path::new(bundle))?);
             }
         }
         Ok(Options {
+            resolve: provision_host::names::resolve_here,
             authorities,
             plain_http: self.options.plain_http,
             credentials: self.credentials(&here)?,

@@ -72,3 +72,31 @@ fn bytes<'a>(images: impl IntoIterator<Item = &'a Image>) -> u64 {
     let each: BTreeMap<Digest, u64> = blobs.collect();
     each.into_values().fold(0, u64::saturating_add)
 }
+
+#[cfg(test)]
+mod tests {
+    use provision_oci::Manifest;
+    use serde_json::json;
+
+    use super::*;
+
+    fn image(blobs: &[(&[u8], u64)]) -> Image {
+        let blob = |(bytes, size): &(&[u8], u64)| json!({ "mediaType": "x", "digest": Digest::of(bytes), "size": size });
+        let layers: Vec<_> = blobs.iter().map(blob).collect();
+        let text = json!({ "schemaVersion": 2, "config": blob(&(b"config", 5)), "layers": layers });
+        let manifest = Manifest::parse(text.to_string(), None).unwrap();
+        let from: Reference = format!("quay.io/a/b@{}", manifest.digest).parse().unwrap();
+        Image { repository: from.repository.clone(), from, tag: None, manifest, children: Vec::new() }
+    }
+
+    #[test]
+    fn a_blob_that_images_share_counts_once() {
+        let (one, two) = (image(&[(b"a", 10), (b"b", 20), (b"a", 10)]), image(&[(b"b", 20), (b"c", 40)]));
+        assert_eq!((bytes([&one]), bytes([&two]), bytes([&one, &two])), (35, 65, 75));
+        assert_eq!(
+            bytes([&image(&[(b"a", u64::MAX)])]),
+            u64::MAX,
+            "what a manifest says makes nothing overflow"
+        );
+    }
+}

@@ -255,6 +255,18 @@ mod tests {
     }
 
     #[test]
+    fn the_lock_comes_along_with_its_profile() {
+        let directory = tempfile::tempdir().unwrap();
+        let (profile, lock) = (directory.path().join("a.toml"), directory.path().join("a.lock"));
+        std::fs::write(&profile, "schema = 1\nname = \"a\"\n").unwrap();
+        std::fs::write(&lock, "schema = 1\n").unwrap();
+        let args = ProfileArgs { profile, settings: Vec::new() };
+        let packed = Bundle::pack(vec!["plan".into()], Some(&args)).unwrap();
+        let bundle = Bundle::read_from(&mut packed.as_slice()).unwrap();
+        assert_eq!(bundle.read(&lock).unwrap(), b"schema = 1\n");
+    }
+
+    #[test]
     fn a_bundle_that_is_cut_off_or_none_is_refused() {
         let all = packed();
         for length in 0..all.len() {

@@ -114,6 +114,10 @@ fn the_lock_is_asked_for_on_the_way() {
     let ran = sandbox.run(&["plan", PINNED, "--update-lock"]);
     ran.expect(1).complains("the package lists of this host do not know jq").complains("hint: ");
     assert!(!sandbox.bench.at("/tmp/pinned.lock").exists());
+    let ran = sandbox.run(&["apply", PINNED, "--update-lock", "--target", "root@bastion"]);
+    ran.expect(64)
+        .complains("--update-lock writes beside the profile")
+        .complains("hint: provision lock PROFILE first");
 }
 
 #[test]

@@ -129,6 +129,19 @@ impl<'a> Engine<'a> {
         &self.records
     }
 
+    /// provision's own bytes on the host.
+    pub(crate) fn vault(&self) -> &'a Vault<'a> {
+        self.machine.vault
+    }
+
+    /// The generation that a run which is under way, or was cut off, is about.
+    pub fn unfinished(&self) -> Result<Option<u64>> {
+        Ok(match self.journal.read()?.as_deref() {
+            Some([Record::Begin { generation }, ..]) => Some(*generation),
+            _ => None,
+        })
+    }
+
     /// Whether a run was cut off and [`Engine::recover`] has work to do.
     pub fn is_cut_off(&self) -> Result<bool> {
         Ok(self.journal.read()?.is_some())
@@ -137,6 +150,11 @@ impl<'a> Engine<'a> {
     /// Proves that everything on record is as it was written down, or names all that is not; changes nothing.
     pub fn prove_records(&self) -> Proof {
         proof::prove(&self.records, self.machine.vault, &self.journal)
+    }
+
+    /// Proves the same without the bytes in the store and the vault.
+    pub(crate) fn prove_generations(&self) -> Proof {
+        proof::prove_records(&self.records, self.machine.vault, &self.journal)
     }
 
     /// What the generation in force recorded; empty before the first one.

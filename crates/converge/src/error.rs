@@ -111,13 +111,24 @@ pub enum Error {
         source: provision_host::Error,
     },
     /// A generation that is asked for does not exist.
-    #[error("there is no generation {number} (known: {have})")]
+    #[error("there is no generation {number}")]
     NoGeneration {
         /// The number asked for.
         number: u64,
-        /// Those that exist, in words.
-        have: String,
+        /// Those that can be gone back to, in words.
+        kept: String,
     },
+    /// A generation that is asked for was removed.
+    #[error("generation {number} was removed: only its report is left")]
+    Removed {
+        /// The number asked for.
+        number: u64,
+        /// Those that can be gone back to, in words.
+        kept: String,
+    },
+    /// Something else has to end first.
+    #[error("a run is under way, or was cut off and is not taken back yet")]
+    Unfinished,
     /// The host is not healthy after the change.
     #[error("{what}")]
     Unhealthy {

@@ -128,8 +128,8 @@ impl<'a> Records<'a> {
     /// What is asked for a generation that one of our own files names: a missing one is no mistake of a person.
     pub(crate) fn named_by<T>(&self, path: &Path, number: u64, found: Result<T>) -> Result<T> {
         found.map_err(|error| match error {
-            Error::NoGeneration { have, .. } => {
-                let problem = format!("it names generation {number}, which is not there (known: {have})");
+            Error::NoGeneration { kept, .. } | Error::Removed { kept, .. } => {
+                let problem = format!("it names generation {number}, which is not there (known: {kept})");
                 Error::Records { path: path.to_path_buf(), problem }
             }
             other => other,
@@ -138,8 +138,15 @@ impl<'a> Records<'a> {
 
     /// What generation `number` declared.
     pub fn desired(&self, number: u64) -> Result<Desired> {
-        let found = self.read(&self.place(number).join("desired.json"))?;
-        found.ok_or_else(|| self.no_generation(number))
+        match self.removed()?.contains(&number) {
+            false => self.find_desired(number)?.ok_or_else(|| self.no_generation(number)),
+            true => Err(Error::Removed { number, kept: self.kept_in_words() }),
+        }
+    }
+
+    /// What generation `number` declared, if it is known.
+    pub(crate) fn find_desired(&self, number: u64) -> Result<Option<Desired>> {
+        self.read(&self.place(number).join("desired.json"))
     }
 
     /// What generation `number` did, or was about to do.
@@ -244,13 +251,7 @@ impl<'a> Records<'a> {
     }
 
     fn no_generation(&self, number: u64) -> Error {
-        let numbers = self.numbers().unwrap_or_default();
-        let have = match (numbers.first(), numbers.last()) {
-            (Some(first), Some(last)) if first == last => first.to_string(),
-            (Some(first), Some(last)) => format!("{first} to {last}"),
-            _ => "none".to_owned(),
-        };
-        Error::NoGeneration { number, have }
+        Error::NoGeneration { number, kept: self.kept_in_words() }
     }
 
     /// A file of ours as data.

@@ -76,17 +76,19 @@ pub enum Fault {
 
 /// Proves everything below one state directory.
 pub(crate) fn prove(records: &Records<'_>, vault: &Vault<'_>, journal: &Journal<'_>) -> Proof {
-    let mut prover = Prover { records, vault, proof: Proof::default(), reports: BTreeMap::new() };
-    if !matches!(journal.read(), Ok(None)) {
-        let problem = "a run is under way, or was cut off: then the next one takes it back".to_owned();
-        prover.flaw(Fault::CutOff, journal.path(), problem);
-    }
-    let mut needs = prover.generations();
-    prover.baseline(&mut needs);
+    let mut prover = Prover::new(records, vault, journal);
+    let mut needs = prover.records();
     for (path, need) in prover.in_force() {
         needs.0.entry(path).or_insert(need);
     }
     prover.bytes(&needs);
+    prover.proof
+}
+
+/// Proves the same without the bytes in the store and the vault.
+pub(crate) fn prove_records(records: &Records<'_>, vault: &Vault<'_>, journal: &Journal<'_>) -> Proof {
+    let mut prover = Prover::new(records, vault, journal);
+    prover.records();
     prover.proof
 }
 
@@ -98,7 +100,23 @@ struct Prover<'a> {
     reports: BTreeMap<u64, (Report, String)>,
 }
 
-impl Prover<'_> {
+impl<'a> Prover<'a> {
+    fn new(records: &'a Records<'a>, vault: &'a Vault<'a>, journal: &Journal<'_>) -> Self {
+        let mut prover = Self { records, vault, proof: Proof::default(), reports: BTreeMap::new() };
+        if !matches!(journal.read(), Ok(None)) {
+            let problem = "a run is under way, or was cut off and is not taken back yet";
+            prover.flaw(Fault::CutOff, journal.path(), problem);
+        }
+        prover
+    }
+
+    /// The generations and the baseline; gives the bytes that they need.
+    fn records(&mut self) -> Needs {
+        let mut needs = self.generations();
+        self.baseline(&mut needs);
+        needs
+    }
+
     fn flaw(&mut self, fault: Fault, path: &Path, problem: impl Into<String>) {
         self.proof.flaws.push(Flaw { fault, path: path.to_path_buf(), problem: problem.into() });
     }
@@ -151,7 +169,8 @@ impl Prover<'_> {
         let mut needs = BTreeMap::new();
         for name in self.read(&secrets, names).unwrap_or_default() {
             let content = self.vault.content(&name, false);
-            if let Some(content) = self.read(&secrets.join(&name), content) {
+            let made = self.read(&secrets.join(&name), content);
+            if let Some(content) = made.filter(|content| content.fingerprint.is_some()) {
                 let need = Need { by: format!("the next apply, as {name}"), content };
                 needs.insert(self.vault.place(&need.content), need);
             }

@@ -23,7 +23,7 @@ use crate::state::Content;
 
 mod stock;
 
-pub(crate) use stock::Condition;
+pub(crate) use stock::{Condition, Piece};
 
 /// Bytes that are wiped from memory when dropped; most are secret.
 pub type Bytes = Zeroizing<Vec<u8>>;

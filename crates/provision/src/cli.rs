@@ -169,6 +169,12 @@ pub enum Command {
         #[arg(long, value_enum, value_name = "FORMAT")]
         events: Option<EventFormat>,
     },
+    /// Remove old generations, and the bytes that nothing needs any more
+    ///
+    /// A generation that either rule keeps stays, and so do the one in force and everything that destroy needs. With
+    /// neither rule, the 10 newest are kept and those of the last 30 days. Of what is removed the report stays, so that
+    /// verify-log can still prove the past; lost+found is not touched.
+    Gc(crate::command::gc::GcArgs),
     /// Take back everything that provision did to this host; data stays
     Destroy {
         /// Show events in a form for programs
@@ -212,9 +218,6 @@ pub enum Command {
     /// Compare two generations
     #[command(hide = true)]
     Diff(NotBuilt),
-    /// Remove generations that are no longer needed
-    #[command(hide = true)]
-    Gc(NotBuilt),
     /// Say why a resource is as it is
     #[command(hide = true)]
     Explain(NotBuilt),

@@ -116,7 +116,7 @@ impl From<ConvergeError> for Failure {
         let exit = match &error {
             ConvergeError::Host(HostError::Locked { .. }) => Exit::Locked,
             ConvergeError::Conflict { .. } => Exit::Conflict,
-            ConvergeError::NoGeneration { .. } => Exit::Usage,
+            ConvergeError::NoGeneration { .. } | ConvergeError::Removed { .. } => Exit::Usage,
             _ => Exit::Failed,
         };
         let failure = Self::because(exit, &error);
@@ -125,6 +125,12 @@ impl From<ConvergeError> for Failure {
                 "nothing was changed; `provision mirror list DIR` shows what media hold, \
                  `provision mirror copy --release --dry-run` tries the way from a registry",
             ),
+            ConvergeError::NoGeneration { kept, .. } | ConvergeError::Removed { kept, .. } => {
+                failure.hint(format!("generations that can be gone back to: {kept}"))
+            }
+            ConvergeError::Unfinished => {
+                failure.hint("wait for it; `provision recover` takes back one that was cut off")
+            }
             ConvergeError::Unknown { .. } if provision_host::effective_uid() != 0 => {
                 failure.hint("run it as root: some of the host may only be read by root")
             }

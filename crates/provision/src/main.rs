@@ -109,12 +109,12 @@ fn dispatch(mut cli: Cli) -> Result<Exit, Failure> {
         Command::Generations => command::generations::run(global),
         Command::VerifyLog => command::verify_log::run(global),
         Command::Rollback { generation, events } => command::rollback::run(global, generation, events),
+        Command::Gc(args) => command::gc::run(global, &args),
         Command::Destroy { events } => command::destroy::run(global, events),
         Command::Recover { events, at_boot } => command::recover::run(global, events, at_boot),
         Command::Relay => remote::relay(),
         Command::Lock(args) => command::lock::run(global, &args),
         Command::Diff(_) => Err(Missing::Diff.into()),
-        Command::Gc(_) => Err(Missing::Gc.into()),
         Command::Explain(_) => Err(Missing::Explain.into()),
         Command::Trust(_) => Err(Missing::Trust.into()),
         without_host => {

@@ -1,9 +1,22 @@
 //! What lies in the store and the vault, and whether it is what its name says.
 
-use super::{Vault, hmac};
+use std::path::{Path, PathBuf};
+
+use provision_host::{NodeKind, TEMPORARY_PREFIX};
+
+use super::{PRE_IMAGE, Vault, hmac};
 use crate::desired::{hex, plain_fingerprint};
 use crate::error::Result;
 use crate::state::Content;
+
+/// A file that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// Where.
+    pub(crate) path: PathBuf,
+    /// How long, in bytes.
+    pub(crate) size: u64,
+}
 
 /// Whether kept bytes are what they were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,15 +48,64 @@ impl Vault<'_> {
         Ok(if same { Condition::Whole(bytes.len() as u64) } else { Condition::Damaged })
     }
 
-    /// The names of everything that was made here.
+    /// Whether what is in force under a name is the archive of an image: that can be made again, from what it was made
+    /// from. Secrets and certificates cannot.
+    pub(crate) fn is_archive(&self, content: &Content) -> Result<bool> {
+        let public =
+            content.fingerprint.as_ref().is_some_and(|fingerprint| fingerprint.starts_with("sha256:"));
+        let bytes = if public { self.root.read(&self.place(content))? } else { None };
+        Ok(bytes.is_some_and(|bytes| provision_oci::archive::read(&bytes).is_ok()))
+    }
+
+    /// The file that says which version of a name is in force.
+    pub(crate) fn pointer_piece(&self, name: &str) -> Result<Option<Piece>> {
+        let path = self.pointer(name);
+        let node = self.root.node(&path)?;
+        Ok(node.and_then(|node| match node.kind {
+            NodeKind::File { size } => Some(Piece { path, size }),
+            _ => None,
+        }))
+    }
+
+    /// The names of everything that is made here.
     pub(crate) fn names(&self) -> Result<Vec<String>> {
-        let names = self.root.list(&self.directory.join("secrets"))?.unwrap_or_default();
-        let mut made = Vec::new();
-        for name in names {
-            if self.root.node(&self.pointer(&name))?.is_some() {
-                made.push(name);
+        let secrets = self.directory.join("secrets");
+        let mut names = self.root.list(&secrets)?.unwrap_or_default();
+        names.retain(|name| {
+            name != PRE_IMAGE && self.root.list(&secrets.join(name)).is_ok_and(|there| there.is_some())
+        });
+        Ok(names)
+    }
+
+    /// Everything that is known by its bytes alone: the store, and the pre-images that not everybody may read.
+    pub(crate) fn kept(&self) -> Result<Vec<Piece>> {
+        let mut pieces = self.versions(PRE_IMAGE)?;
+        let store = self.directory.join("store/sha256");
+        for shelf in self.root.list(&store)?.unwrap_or_default() {
+            pieces.extend(self.pieces(&store.join(shelf))?);
+        }
+        Ok(pieces)
+    }
+
+    /// Every version of what was made under a name.
+    pub(crate) fn versions(&self, name: &str) -> Result<Vec<Piece>> {
+        self.pieces(&self.directory.join("secrets").join(name))
+    }
+
+    /// The files of a directory that are named by a digest, or that a write which was cut off has left.
+    fn pieces(&self, directory: &Path) -> Result<Vec<Piece>> {
+        let digest = |file: &str| file.len() == 64 && file.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let mut pieces = Vec::new();
+        if !self.root.node(directory)?.is_some_and(|node| node.is_dir()) {
+            return Ok(pieces);
+        }
+        for file in self.root.list(directory)?.unwrap_or_default() {
+            let path = directory.join(&file);
+            let ours = digest(&file) || file.starts_with(TEMPORARY_PREFIX);
+            if ours && let Some(NodeKind::File { size }) = self.root.node(&path)?.map(|node| node.kind) {
+                pieces.push(Piece { path, size });
             }
         }
-        Ok(made)
+        Ok(pieces)
     }
 }

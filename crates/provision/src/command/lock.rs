@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::inquiry::{Inquiry, archive};
 use crate::lock_file::LockFile;
 use crate::out::{self, BAD, CAREFUL, FAINT, GOOD, paint};
+use crate::show;
 use crate::site::Site;
 
 /// What is locked.
@@ -229,7 +230,7 @@ fn short(entry: &Entry) -> String {
             format!("{digest} ({})", platforms.join(", "))
         }
         Entry::Release(release) => {
-            let (components, size) = (release.components.len(), super::mirror::progress::size(release.size));
+            let (components, size) = (release.components.len(), show::bytes(release.size));
             format!(
                 "{}, {} {}, {components} components, {size}",
                 release.digest, release.version, release.architecture

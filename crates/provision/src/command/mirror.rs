@@ -19,6 +19,7 @@ use crate::cli::Global;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out::{self, FAINT, GOOD, paint};
+use crate::show;
 
 pub(crate) mod progress;
 
@@ -242,7 +243,7 @@ impl Job<'_> {
                     summary.images,
                     summary.present,
                     summary.blobs,
-                    progress::size(summary.bytes)
+                    show::bytes(summary.bytes)
                 ),
             ));
         }

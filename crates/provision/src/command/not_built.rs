@@ -8,8 +8,6 @@ use crate::failure::Failure;
 pub enum Missing {
     /// `diff`.
     Diff,
-    /// `gc`.
-    Gc,
     /// `explain`.
     Explain,
     /// `trust`.
@@ -24,7 +22,6 @@ impl Missing {
     fn what(self) -> &'static str {
         match self {
             Self::Diff => "provision diff",
-            Self::Gc => "provision gc",
             Self::Explain => "provision explain",
             Self::Trust => "provision trust",
             Self::SavedPlan => "saving a plan with --output",
@@ -35,7 +32,6 @@ impl Missing {
     fn instead(self) -> &'static str {
         match self {
             Self::Diff => "provision generations lists them, and each keeps its profile and its plan",
-            Self::Gc => "generations are small and do no harm; no need to remove them",
             Self::Explain => "provision plan names the section that each resource comes from",
             Self::Trust => {
                 "openssl x509 -in FILE -text shows a certificate; the section [trust] of a profile makes them"

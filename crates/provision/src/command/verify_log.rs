@@ -77,7 +77,7 @@ fn complain(proof: &Proof) {
         );
     } else if proof.flaws.iter().any(|flaw| flaw.fault == Fault::CutOff) {
         out::note(
-            "hint: run it again when no other run is under way; one that was cut off is taken back by the next",
+            "hint: run it again when no other run is under way; `provision recover` takes back one that was cut off",
         );
     } else {
         out::note("hint: generations of older versions stay unlinked; those made from now on are proved");

@@ -8,10 +8,10 @@ use provision_host::{Host, Root};
 use provision_oci::Digest;
 use provision_profile::forge::loader;
 
-use crate::command::mirror::progress::size;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out;
+use crate::show;
 use crate::signal;
 use crate::site::own_binary;
 
@@ -60,7 +60,7 @@ impl Binary {
         let there = self.judge(connection.target(), &answer)?;
         if !there {
             if !quiet {
-                let bytes = size(self.bytes.len() as u64);
+                let bytes = show::bytes(self.bytes.len() as u64);
                 out::note(format!("{} gets this provision ({bytes})", connection.target()));
             }
             let answer = connection.run(&self.script(TAKE), &self.bytes, &stop)?;
@@ -69,7 +69,7 @@ impl Binary {
                 return Err(Failure::new(Exit::Failed, what).cause(&answer.stderr.join("\n")).hint(format!(
                     "it goes to ~/.cache/provision there: the user has to own and may write it, with {} free, and sha256sum has \
                      to be installed",
-                    size(self.bytes.len() as u64)
+                    show::bytes(self.bytes.len() as u64)
                 )));
             }
         }

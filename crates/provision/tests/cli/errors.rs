@@ -57,7 +57,10 @@ fn a_generation_that_does_not_exist() {
     let bench = Bench::new();
     let profile = bench.profile("motd", &bench.file("/etc/motd", "hello\n"));
     bench.on_root(&["apply", profile.to_str().unwrap()]).expect(0);
-    bench.on_root(&["rollback", "7"]).expect(64).complains("there is no generation 7 (known: 1)");
+    bench
+        .on_root(&["rollback", "7"])
+        .expect(64)
+        .complains("there is no generation 7\nhint: generations that can be gone back to: 1\n");
     bench
         .on_root(&["rollback"])
         .expect(64)

@@ -40,7 +40,7 @@ fn what_fails_gives_one_object_too() {
         (&["plan"], 64),
         (&["aply"], 64),
         (&[], 64),
-        (&["gc"], 64),
+        (&["gc", "--keep", "none"], 64),
         (&["status", "--root", "/does/not/exist"], 64),
         (&["pull-secret", "show", "missing.json"], 64),
         (&["mirror", "list", "missing"], 1),

@@ -9,9 +9,8 @@ fn what_is_not_built_says_so() {
     let profile = profile.to_str().unwrap();
     let saved = bench.write("plan.json", "{ \"schema\": 1, \"steps\": [] }\n");
     let before = bench.tree();
-    let commands: [&[&str]; 6] = [
+    let commands: [&[&str]; 5] = [
         &["diff", "1", "2"],
-        &["gc"],
         &["explain", profile, "file:/etc/motd"],
         &["trust", "show", "--anything"],
         &["plan", profile, "--output", "plan.json"],

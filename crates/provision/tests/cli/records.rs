@@ -1,5 +1,6 @@
 //! What provision keeps of a host: proved, listed, compared, removed when it is no longer needed.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -23,6 +24,23 @@ fn lived_in() -> Bench {
 impl Bench {
     fn record(&self, name: &str) -> PathBuf {
         self.at("/var/lib/provision").join(name)
+    }
+
+    /// All files that provision keeps, but for the lock.
+    fn kept(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut folders = vec![self.record("")];
+        let mut files = BTreeMap::new();
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() && !path.is_symlink() {
+                    folders.push(path);
+                } else if !path.ends_with("lock") && path.is_file() {
+                    files.insert(path.clone(), fs::read(path).unwrap());
+                }
+            }
+        }
+        files
     }
 
     /// The name of stored bytes below the store.
@@ -141,4 +159,137 @@ fn an_apply_that_failed_or_was_cut_off_is_linked_as_well() {
     let report = fs::read_to_string(bench.record("generations/0004/report.json")).unwrap();
     damage(&bench.record("generations/0004/report.json"), report.replace("cut off", "cut one"));
     bench.on_root(&["verify-log"]).expect(1).says("damaged /var/lib/provision/generations/0004/report.json");
+}
+
+#[test]
+fn gc_keeps_what_is_needed_and_nothing_else() {
+    let bench = lived_in();
+    let before = bench.tree();
+    fs::create_dir(bench.record("lost+found")).unwrap();
+    fs::write(bench.record("lost+found/0001-etc-motd"), "somebody's\n").unwrap();
+    bench.on_root(&["gc"]).expect(0).says("Nothing to remove: 3 generations kept.");
+    bench.on_root(&["gc", "--keep", "1", "--keep-since", "1d"]).expect(0).says("Nothing to remove");
+    let would = bench.on_root(&["gc", "--keep", "1", "--dry-run"]);
+    would.expect(0).says("Would remove 2 generations and free").says("; 1 generation kept.");
+    bench
+        .on_root(&["rollback", "9"])
+        .expect(64)
+        .complains("hint: generations that can be gone back to: 1 to 3");
+    let removed = bench.on_root(&["gc", "--keep", "1"]);
+    removed.expect(0).says(&would.stdout.replace("Would remove", "Removed").replace("free ", "freed ")[..30]);
+
+    let stored = |bytes: &[u8]| bench.stored(bytes).exists();
+    assert!(stored(b"three\n") && stored(b"ours\n") && stored(b"from before\n"));
+    assert!(!stored(b"one\n") && !stored(b"two\n"));
+    assert!(bench.record("lost+found/0001-etc-motd").exists());
+    let listed = bench.on_root(&["generations", "--json"]).expect(0).json();
+    let results: Vec<_> =
+        listed["generations"].as_array().unwrap().iter().map(|one| &one["result"]).collect();
+    assert_eq!(results, ["removed", "removed", "committed"]);
+    bench
+        .on_root(&["verify-log"])
+        .expect(0)
+        .says("3 generations from 3 back to 1 (2 removed, by their reports)");
+    for rollback in [&["rollback", "2"][..], &["rollback"]] {
+        let ran = bench.on_root(rollback);
+        ran.expect(64)
+            .complains("generation 2 was removed: only its report is left\nhint: generations that can be");
+        ran.complains("gone back to: 3\n");
+    }
+    bench.on_root(&["gc", "--keep", "1"]).expect(0).says("Nothing to remove: 1 generation kept.");
+    assert_eq!(bench.tree(), before);
+    bench.on_root(&["destroy"]).expect(0);
+    assert_eq!(fs::read(bench.at("/etc/issue")).unwrap(), b"from before\n");
+    assert!(!bench.at("/etc/motd").exists());
+    bench.on_root(&["verify-log"]).expect(0);
+}
+
+#[test]
+fn an_age_that_has_passed_removes_all_but_the_generation_in_force() {
+    let bench = lived_in();
+    bench.on_root(&["gc", "--keep-since", "0s"]).expect(0).says("Removed 2 generations");
+    bench.on_root(&["gc", "--keep-since", "yesterday"]).expect(64).complains("such as 30d, 12h or 8w");
+    bench.on_root(&["gc", "--keep", "0"]).expect(64);
+}
+
+#[test]
+fn rollback_needs_nothing_but_what_the_host_keeps() {
+    // The profiles are gone already.
+    let bench = lived_in();
+    bench.on_root(&["rollback", "1"]).expect(0).says("generation 4: rollback to 1");
+    assert_eq!(fs::read(bench.at("/etc/motd")).unwrap(), b"one\n");
+    bench.on_root(&["gc", "--keep", "3"]).expect(0).says("Removed 1 generation");
+    bench.on_root(&["rollback", "2"]).expect(0).says("generation 5: rollback to 2");
+    assert_eq!(fs::read(bench.at("/etc/motd")).unwrap(), b"two\n");
+    bench.on_root(&["rollback", "1"]).expect(64).complains("gone back to: 2 to 5\n");
+    bench.on_root(&["verify-log"]).expect(0);
+}
+
+#[test]
+fn gc_removes_nothing_when_it_cannot_know_what_is_needed() {
+    let bench = lived_in();
+    let desired = bench.record("generations/0003/desired.json");
+    let text = fs::read_to_string(&desired).unwrap();
+    // Still JSON: it would need other bytes.
+    damage(&desired, text.replacen("sha256:", "sha256:00", 1));
+    let before = bench.kept();
+    bench.on_root(&["gc", "--keep", "1"]).expect(1).complains("0003/desired.json: its bytes are not sha256:");
+    assert_eq!(bench.kept(), before);
+    // What goes may be as damaged as it likes.
+    damage(&desired, text);
+    damage(&bench.record("generations/0001/desired.json"), "{");
+    bench.on_root(&["generations"]).expect(0);
+    bench.on_root(&["gc", "--keep", "1"]).expect(0).says("Removed 2 generations");
+    bench.on_root(&["verify-log"]).expect(0);
+}
+
+#[test]
+fn gc_first_takes_back_what_was_cut_off() {
+    let bench = lived_in();
+    let many = bench.profile("many", &crate::exit_codes::many(&bench));
+    let before = bench.tree();
+    let still = bench.stand_still(&["apply", many.to_str().unwrap()]);
+    bench.on_root(&["gc"]).expect(7);
+    bench.on_root(&["gc", "--dry-run"]).expect(1).complains("a run is under way, or was cut off");
+    let listed = bench.on_root(&["generations"]);
+    listed.expect(0).says("under-way");
+    still.signal("KILL");
+    still.resume();
+    bench.on_root(&["generations"]).expect(0).says("cut-off");
+    bench.on_root(&["gc", "--keep", "1"]).expect(0).complains("was cut off").says("Removed 2 generations");
+    assert_eq!(bench.tree(), before);
+    bench.on_root(&["generations"]).expect(0).says("undone").says("removed");
+    bench.on_root(&["verify-log"]).expect(0);
+}
+
+#[test]
+fn a_removal_that_is_killed_is_completed_by_the_next() {
+    let mut cut_off = 0;
+    for delay in [0, 1, 3, 8] {
+        let bench = Bench::new();
+        for text in ["old", "new"] {
+            let files: String = (0..12)
+                .map(|number| bench.file(&format!("/etc/f{number}"), &format!("{text} {number}\n")))
+                .collect();
+            let profile = bench.profile(text, &files);
+            bench.on_root(&["apply", profile.to_str().unwrap()]).expect(0);
+        }
+        let mut child = bench.command_on_root(&["gc", "--keep", "1"]).spawn().unwrap();
+        // What goes is written down first, however long it takes to get there.
+        while !bench.record("removed.json").exists() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(std::time::Duration::from_micros(200));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(delay));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        bench.on_root(&["verify-log"]).expect(0);
+        bench.on_root(&["generations"]).expect(0);
+        bench.on_root(&["status"]).expect(0).says("No drift");
+        let completed = bench.on_root(&["gc", "--keep", "1"]);
+        cut_off += usize::from(completed.expect(0).stdout.contains("freed"));
+        bench.on_root(&["gc", "--keep", "1"]).expect(0).says("Nothing to remove");
+        bench.on_root(&["verify-log"]).expect(0).says("(1 removed");
+        assert!(!bench.stored(b"old 7\n").exists() && bench.stored(b"new 7\n").exists());
+    }
+    assert!(cut_off > 0, "no kill came while something was removed: the delays are wrong for this machine");
 }

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use provision_mirror::Event;
 
 use crate::out;
+use crate::show;
 
 /// A line this often where there is no terminal.
 const EVERY: Duration = Duration::from_secs(5);
@@ -47,7 +48,7 @@ impl Progress {
             Event::Planned { images, blobs, bytes } => {
                 self.bar.set_length(*bytes);
                 self.state.lock().unwrap_or_else(PoisonError::into_inner).total = *bytes;
-                self.line(&format!("{images} images to copy, {blobs} blobs, {}", size(*bytes)));
+                self.line(&format!("{images} images to copy, {blobs} blobs, {}", show::bytes(*bytes)));
             }
             Event::Bytes { bytes } => self.count(*bytes),
             Event::Copied { image, digest } => self.line(&format!("{digest} {image}")),
@@ -61,7 +62,7 @@ impl Progress {
         state.bytes += bytes;
         if !self.terminal && !self.quiet && state.shown.elapsed() > EVERY {
             state.shown = Instant::now();
-            out::note(format!("{} of {}", size(state.bytes), size(state.total)));
+            out::note(format!("{} of {}", show::bytes(state.bytes), show::bytes(state.total)));
         }
     }
 
@@ -75,9 +76,4 @@ impl Progress {
     pub(crate) fn end(&self) {
         self.bar.finish_and_clear();
     }
-}
-
-/// Bytes as people read them.
-pub(crate) fn size(bytes: u64) -> String {
-    indicatif::BinaryBytes(bytes).to_string()
 }

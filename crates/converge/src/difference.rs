@@ -74,7 +74,8 @@ fn bytes(machine: Machine<'_>, desired: &Desired, content: &Content) -> Result<V
     }
 }
 
-fn text(name: &str, from: &State, before: &[u8], to: &State, after: &[u8]) -> Difference {
+/// The difference between two texts with the same name; what is absent has none.
+pub(crate) fn text(name: &str, from: &State, before: &[u8], to: &State, after: &[u8]) -> Difference {
     let (Ok(before), Ok(after)) = (std::str::from_utf8(before), std::str::from_utf8(after)) else {
         return Difference::Binary;
     };

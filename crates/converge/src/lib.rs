@@ -4,6 +4,7 @@
 
 mod accounts;
 mod canonical;
+mod comparison;
 mod content;
 pub mod desired;
 mod difference;
@@ -28,6 +29,7 @@ mod resource;
 mod state;
 mod vault;
 
+pub use comparison::{BadSide, Contrast, Side};
 pub use desired::{Desired, Remote};
 pub use difference::Difference;
 pub use engine::{Aftermath, Applied, Engine, Failure, Recovered, Request, STATE_DIRECTORY};

@@ -46,6 +46,45 @@ pub fn kept(vault: &Vault<'_>, now: SystemTime) -> Result<Vec<Kept>, Failure> {
     Ok(all)
 }
 
+/// How long a certificate in a file is valid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Expiry {
+    /// Its subject.
+    pub subject: String,
+    /// Whether it may sign others.
+    pub authority: bool,
+    /// Until when it is valid, RFC 3339 in UTC.
+    pub expires: String,
+    /// Whole days until then; negative when it has expired.
+    pub days: i64,
+}
+
+/// The certificates in the bytes of a file; none when it holds anything else.
+pub fn expiries(bytes: &[u8], now: SystemTime) -> Vec<Expiry> {
+    let one = |certificate: &Certificate| {
+        let end = certificate.not_after();
+        let expires = jiff::Timestamp::try_from(end).unwrap_or(jiff::Timestamp::MAX);
+        Expiry {
+            subject: certificate.subject(),
+            authority: certificate.is_authority(),
+            expires: expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            days: days(now, end),
+        }
+    };
+    parse_pem(bytes).unwrap_or_default().iter().map(one).collect()
+}
+
+impl std::fmt::Display for Expiry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = if self.authority { "authority" } else { "certificate" };
+        let day = self.expires.get(..10).unwrap_or_default();
+        match self.days {
+            ..0 => write!(f, "{kind} {}, expired {day}", self.subject),
+            days => write!(f, "{kind} {}, expires {day} (in {days} days)", self.subject),
+        }
+    }
+}
+
 fn judged(piece: &'static str, certificate: &Certificate, now: SystemTime) -> Kept {
     let days = days(now, certificate.not_after());
     Kept {

@@ -155,6 +155,11 @@ pub enum Command {
     Status,
     /// List the generations: what was applied, when, by whom, and how it ended
     Generations,
+    /// Show what differs between two generations, or to what was there before provision
+    ///
+    /// Compares what they declare, from what the host itself keeps: files as unified diffs, certificates with the day they
+    /// expire, secrets not at all. That they differ is no failure.
+    Diff(crate::command::diff::DiffArgs),
     /// Prove that nothing that provision keeps of this host was changed or lost
     ///
     /// Follows the chain from the generation in force back to the first, hashes the files of every generation that is
@@ -215,9 +220,6 @@ pub enum Command {
     /// Be the other side of --target: how provision calls itself on a target
     #[command(hide = true)]
     Relay,
-    /// Compare two generations
-    #[command(hide = true)]
-    Diff(NotBuilt),
     /// Say why a resource is as it is
     #[command(hide = true)]
     Explain(NotBuilt),

@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod check;
 pub mod destroy;
+pub mod diff;
 pub mod gc;
 pub mod generations;
 pub mod lock;

@@ -107,6 +107,7 @@ fn dispatch(mut cli: Cli) -> Result<Exit, Failure> {
         }
         Command::Status => command::status::run(global),
         Command::Generations => command::generations::run(global),
+        Command::Diff(args) => command::diff::run(global, &args),
         Command::VerifyLog => command::verify_log::run(global),
         Command::Rollback { generation, events } => command::rollback::run(global, generation, events),
         Command::Gc(args) => command::gc::run(global, &args),
@@ -114,7 +115,6 @@ fn dispatch(mut cli: Cli) -> Result<Exit, Failure> {
         Command::Recover { events, at_boot } => command::recover::run(global, events, at_boot),
         Command::Relay => remote::relay(),
         Command::Lock(args) => command::lock::run(global, &args),
-        Command::Diff(_) => Err(Missing::Diff.into()),
         Command::Explain(_) => Err(Missing::Explain.into()),
         Command::Trust(_) => Err(Missing::Trust.into()),
         without_host => {

@@ -14,24 +14,25 @@ pub fn plan(engine: &Engine<'_>, desired: &Desired, plan: &Plan) -> Result<Strin
     let mut text = String::new();
     for step in &plan.steps {
         text.push_str(&format!("{} {}\n", sign(step), self::step(step)));
-        match engine.difference(desired, step)? {
-            Some(Difference::Text(diff)) => text.push_str(&coloured(&diff)),
-            Some(Difference::Secret) => text.push_str(&format!("    {}\n", paint(FAINT, "(secret)"))),
-            Some(Difference::Binary) => text.push_str(&format!("    {}\n", paint(FAINT, "(not text)"))),
-            Some(Difference::NotMadeYet) => {
-                text.push_str(&format!("    {}\n", paint(FAINT, "(made during the apply)")));
-            }
-            Some(Difference::NotFetchedYet) => {
-                text.push_str(&format!("    {}\n", paint(FAINT, "(fetched when the apply begins)")));
-            }
-            None => {}
-        }
+        text.extend(engine.difference(desired, step)?.iter().map(difference));
     }
     for (id, reason) in &plan.unknown {
         text.push_str(&format!("{} {id}: {reason}\n", paint(BAD, "?")));
     }
     text.push_str(&summary(plan));
     Ok(text)
+}
+
+/// What differs in the bytes of a file, indented.
+pub fn difference(difference: &Difference) -> String {
+    let instead = |words| format!("    {}\n", paint(FAINT, words));
+    match difference {
+        Difference::Text(diff) => coloured(diff),
+        Difference::Secret => instead("(secret)"),
+        Difference::Binary => instead("(not text)"),
+        Difference::NotMadeYet => instead("(made during the apply)"),
+        Difference::NotFetchedYet => instead("(fetched when the apply begins)"),
+    }
 }
 
 /// How many steps of which kind.
@@ -86,7 +87,8 @@ pub fn step(step: &Step) -> String {
     format!("{what} {}", paint(FAINT, format!("[{}, {}, undo {}]", step.section, step.why, step.undo)))
 }
 
-fn change(from: &State, to: &State) -> String {
+/// A change from one state to another.
+pub fn change(from: &State, to: &State) -> String {
     match (from, to) {
         (_, State::Absent) => format!("{} → gone", state(from)),
         (State::Absent, to) => state(to),
@@ -95,7 +97,8 @@ fn change(from: &State, to: &State) -> String {
     }
 }
 
-fn state(state: &State) -> String {
+/// A state in a few words.
+pub fn state(state: &State) -> String {
     let unit = |UnitState { enabled, active, masked }: &UnitState| {
         let mut words = Vec::new();
         words.extend(active.map(|yes| if yes { "running" } else { "stopped" }));

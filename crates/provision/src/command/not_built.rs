@@ -6,8 +6,6 @@ use crate::failure::Failure;
 /// Something that is not built, with what does the same today.
 #[derive(Debug, Clone, Copy)]
 pub enum Missing {
-    /// `diff`.
-    Diff,
     /// `explain`.
     Explain,
     /// `trust`.
@@ -21,7 +19,6 @@ pub enum Missing {
 impl Missing {
     fn what(self) -> &'static str {
         match self {
-            Self::Diff => "provision diff",
             Self::Explain => "provision explain",
             Self::Trust => "provision trust",
             Self::SavedPlan => "saving a plan with --output",
@@ -31,7 +28,6 @@ impl Missing {
 
     fn instead(self) -> &'static str {
         match self {
-            Self::Diff => "provision generations lists them, and each keeps its profile and its plan",
             Self::Explain => "provision plan names the section that each resource comes from",
             Self::Trust => {
                 "openssl x509 -in FILE -text shows a certificate; the section [trust] of a profile makes them"

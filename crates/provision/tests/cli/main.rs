@@ -4,6 +4,7 @@
 
 mod bench;
 mod check;
+mod differences;
 mod errors;
 mod exit_codes;
 mod hostile;

@@ -9,8 +9,7 @@ fn what_is_not_built_says_so() {
     let profile = profile.to_str().unwrap();
     let saved = bench.write("plan.json", "{ \"schema\": 1, \"steps\": [] }\n");
     let before = bench.tree();
-    let commands: [&[&str]; 5] = [
-        &["diff", "1", "2"],
+    let commands: [&[&str]; 4] = [
         &["explain", profile, "file:/etc/motd"],
         &["trust", "show", "--anything"],
         &["plan", profile, "--output", "plan.json"],

@@ -148,13 +148,23 @@ fn named(vault: &Vault<'_>, name: &str, needs: &mut Needs) -> Result<Vec<(PathBu
     let (versions, content) = (vault.versions(name)?, vault.content(name, false)?);
     let is_needed = versions.iter().any(|version| needs.0.contains_key(&version.path));
     let mut files = Vec::new();
-    if content.fingerprint.is_some() {
-        if !is_needed && vault.is_archive(&content)? {
-            // First of all: a name without its bytes would look as if they were there.
-            files.extend(vault.pointer_piece(name)?.map(|Piece { path, size }| (path, size)));
-        } else {
-            needs.0.insert(vault.place(&content), Need { content, by: format!("the next apply, as {name}") });
+    if content.fingerprint.is_none() {
+        // Which one was in force is not known. Of an archive none is: a removal was cut off.
+        for Piece { path, size } in versions {
+            if !needs.0.contains_key(&path) && vault.is_archive(&path)? {
+                files.push((path, size));
+            }
         }
+        return Ok(files);
+    }
+    // A pointer to bytes that are not there, or are others, would let those go that are in force.
+    vault.must_hold(&content)?;
+    let place = vault.place(&content);
+    if !is_needed && vault.is_archive(&place)? {
+        // First of all: a name without its bytes would look as if they were there.
+        files.extend(vault.pointer_piece(name)?.map(|Piece { path, size }| (path, size)));
+    } else {
+        needs.0.insert(place, Need { content, by: format!("the next apply, as {name}") });
     }
     let unneeded = versions.into_iter().filter(|version| !needs.0.contains_key(&version.path));
     files.extend(unneeded.map(|Piece { path, size }| (path, size)));

@@ -77,11 +77,12 @@ pub enum Fault {
 /// Proves everything below one state directory.
 pub(crate) fn prove(records: &Records<'_>, vault: &Vault<'_>, journal: &Journal<'_>) -> Proof {
     let mut prover = Prover::new(records, vault, journal);
-    let mut needs = prover.records();
-    for (path, need) in prover.in_force() {
-        needs.0.entry(path).or_insert(need);
-    }
-    prover.bytes(&needs);
+    let Needs(needs) = prover.records();
+    let mut in_force = prover.in_force();
+    // What says of the same bytes that they are others is damaged, whoever needs them.
+    let fingerprint = |need: &Need| need.content.fingerprint.clone();
+    in_force.retain(|(path, need)| needs.get(path).map(fingerprint) != Some(fingerprint(need)));
+    prover.bytes(needs.into_iter().chain(in_force));
     prover.proof
 }
 
@@ -115,6 +116,18 @@ impl<'a> Prover<'a> {
         let mut needs = self.generations();
         self.baseline(&mut needs);
         needs
+    }
+
+    /// Whether something was made under a name and nothing says what of it is in force.
+    fn forgotten(&mut self, place: &Path, name: &str) {
+        let versions = self.vault.versions(name);
+        // Archives of images are removed without it, and made again.
+        let mut versions = self.read(place, versions).unwrap_or_default();
+        versions.retain(|version| !self.vault.is_archive(&version.path).unwrap_or_default());
+        if !versions.is_empty() {
+            let problem = "bytes were made under this name, and nothing says which are in force";
+            self.flaw(Fault::Missing, &place.join("current"), problem);
+        }
     }
 
     fn flaw(&mut self, fault: Fault, path: &Path, problem: impl Into<String>) {
@@ -163,27 +176,31 @@ impl<'a> Prover<'a> {
     }
 
     /// What is in force under each name in the vault: the next apply works with it, whoever refers to it.
-    fn in_force(&mut self) -> BTreeMap<PathBuf, Need> {
+    fn in_force(&mut self) -> Vec<(PathBuf, Need)> {
         let secrets = self.vault.directory().join("secrets");
         let names = self.vault.names();
-        let mut needs = BTreeMap::new();
+        let mut needs = Vec::new();
         for name in self.read(&secrets, names).unwrap_or_default() {
             let content = self.vault.content(&name, false);
             let made = self.read(&secrets.join(&name), content);
-            if let Some(content) = made.filter(|content| content.fingerprint.is_some()) {
-                let need = Need { by: format!("the next apply, as {name}"), content };
-                needs.insert(self.vault.place(&need.content), need);
+            match made {
+                Some(content) if content.fingerprint.is_some() => {
+                    let need = Need { by: format!("the next apply, as {name}"), content };
+                    needs.push((self.vault.place(&need.content), need));
+                }
+                Some(_) => self.forgotten(&secrets.join(&name), &name),
+                None => {}
             }
         }
         needs
     }
 
-    fn bytes(&mut self, needs: &Needs) {
+    fn bytes(&mut self, needs: impl Iterator<Item = (PathBuf, Need)>) {
         let mut locked = 0;
-        for (path, Need { content, by }) in &needs.0 {
-            let condition = self.vault.condition(content);
+        for (path, Need { content, by }) in needs {
+            let condition = self.vault.condition(&content);
             let Content { fingerprint, .. } = content;
-            match self.read(path, condition) {
+            match self.read(&path, condition) {
                 Some(Condition::Whole(bytes)) => {
                     self.proof.pieces += 1;
                     self.proof.bytes += bytes;
@@ -192,11 +209,11 @@ impl<'a> Prover<'a> {
                     let fingerprint = fingerprint.clone().unwrap_or_default();
                     self.flaw(
                         Fault::Damaged,
-                        path,
+                        &path,
                         format!("its bytes are not {fingerprint}; needed by {by}"),
                     );
                 }
-                Some(Condition::Missing) => self.flaw(Fault::Missing, path, format!("needed by {by}")),
+                Some(Condition::Missing) => self.flaw(Fault::Missing, &path, format!("needed by {by}")),
                 Some(Condition::NoKey) => locked += 1,
                 None => {}
             }

@@ -6,7 +6,7 @@ use provision_host::{NodeKind, TEMPORARY_PREFIX};
 
 use super::{PRE_IMAGE, Vault, hmac};
 use crate::desired::{hex, plain_fingerprint};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::state::Content;
 
 /// A file that is kept.
@@ -48,12 +48,20 @@ impl Vault<'_> {
         Ok(if same { Condition::Whole(bytes.len() as u64) } else { Condition::Damaged })
     }
 
-    /// Whether what is in force under a name is the archive of an image: that can be made again, from what it was made
-    /// from. Secrets and certificates cannot.
-    pub(crate) fn is_archive(&self, content: &Content) -> Result<bool> {
-        let public =
-            content.fingerprint.as_ref().is_some_and(|fingerprint| fingerprint.starts_with("sha256:"));
-        let bytes = if public { self.root.read(&self.place(content))? } else { None };
+    /// An error when the bytes of a content are not there, or are others.
+    pub(crate) fn must_hold(&self, content: &Content) -> Result<()> {
+        let (path, fingerprint) = (self.place(content), content.fingerprint.clone().unwrap_or_default());
+        match self.condition(content)? {
+            Condition::Whole(_) | Condition::NoKey => Ok(()),
+            Condition::Damaged => Err(Error::Corrupt { path, fingerprint }),
+            Condition::Missing => Err(Error::Lost { what: fingerprint, store: path }),
+        }
+    }
+
+    /// Whether a piece is the archive of an image: that can be made again, from what it was made from. Secrets and
+    /// certificates cannot.
+    pub(crate) fn is_archive(&self, path: &Path) -> Result<bool> {
+        let bytes = self.root.read(path)?.map(zeroize::Zeroizing::new);
         Ok(bytes.is_some_and(|bytes| provision_oci::archive::read(&bytes).is_ok()))
     }
 

@@ -94,6 +94,17 @@ impl Bench {
             .collect()
     }
 
+    /// The files of which no byte may change, with their bytes.
+    fn watched(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut files = self.records();
+        let is_below = |path: &Path, name: &str| path.to_string_lossy().contains(&format!("/{name}/"));
+        files.retain(|path, bytes| !bytes.is_empty() && !is_below(path, "lost+found"));
+        // The key alone keeps nothing.
+        let secrets = files.keys().filter(|path| is_below(path, "secrets")).count();
+        files.retain(|path, _| secrets > 1 || !path.ends_with("secrets/host.key"));
+        files
+    }
+
     /// Another host, the same to the byte.
     fn copy(&self) -> Self {
         let directory = tempfile::tempdir().unwrap();
@@ -142,27 +153,19 @@ proptest! {
     fn no_byte_on_record_changes_unnoticed(
         prior in super::prior(),
         acts in acts(),
-        which in any::<prop::sample::Index>(),
         place in any::<prop::sample::Index>(),
         flip in 1..=255u8,
     ) {
         let bench = Bench::new(&prior);
         bench.live(&acts);
         bench.gc(&ALL);
-        let mut files: Vec<_> = bench.records().into_iter().filter(|(_, bytes)| !bytes.is_empty()).collect();
-        files.retain(|(path, _)| !path.to_string_lossy().contains("/lost+found/"));
-        // The key alone keeps nothing.
-        let secrets = files.iter().filter(|(path, _)| path.to_string_lossy().contains("/secrets/")).count();
-        files.retain(|(path, _)| secrets > 1 || !path.ends_with("secrets/host.key"));
-        if files.is_empty() {
-            return Ok(());
+        for (path, bytes) in bench.watched() {
+            let mut flipped = bytes.clone();
+            flipped[place.index(bytes.len())] ^= flip;
+            overwrite(&path, &flipped);
+            prop_assert!(!bench.prove().is_whole(), "{}", path.display());
+            overwrite(&path, &bytes);
         }
-        let (path, bytes) = which.get(&files);
-        let mut flipped = bytes.clone();
-        flipped[place.index(bytes.len())] ^= flip;
-        overwrite(path, &flipped);
-        prop_assert!(!bench.prove().is_whole(), "{}", path.display());
-        overwrite(path, bytes);
         prop_assert!(bench.prove().is_whole());
     }
 
@@ -245,4 +248,64 @@ fn of_what_was_made_here_only_archives_of_images_go() {
     assert_eq!((there("certificate"), there("password")), (Some(b"pem".to_vec()), Some(b"now".to_vec())));
     assert!(!bench.records().keys().any(|path| path.to_string_lossy().contains("image-old")));
     assert!(bench.prove().is_whole());
+}
+
+#[test]
+fn nothing_goes_while_it_is_not_known_what_is_in_force() {
+    let bench = Bench::new(&[]);
+    let vault = Vault::new(&bench.host.root, STATE);
+    // Nothing that is declared has them, as with the key of an authority.
+    vault.put("key", b"canary of before", true).unwrap();
+    vault.put("key", b"canary in force", true).unwrap();
+    bench.apply(&bench.desired(&[Declared::Part { name: 0, text: "a\n".into() }]));
+    let pointer = bench.directory.path().join(&STATE[1..]).join("secrets/key/current");
+    let named = fs::read(&pointer).unwrap();
+    for place in 0..named.len() {
+        let mut damaged = named.clone();
+        damaged[place] ^= 1;
+        overwrite(&pointer, &damaged);
+        let refused = bench.with_engine(|engine| engine.collect(&ALL, false).is_err());
+        assert!(refused, "{}", String::from_utf8_lossy(&damaged));
+        assert!(!bench.prove().is_whole());
+    }
+    fs::remove_file(&pointer).unwrap();
+    assert_eq!(bench.gc(&ALL).files, 0);
+    assert!(!bench.prove().is_whole());
+    fs::write(&pointer, &named).unwrap();
+    assert_eq!(bench.gc(&ALL).files, 1);
+    assert_eq!(vault.get("key").unwrap().unwrap().as_slice(), b"canary in force");
+}
+
+#[test]
+fn what_is_still_json_is_no_less_damaged() {
+    let bench = Bench::new(&[(0, "from before\n".into(), 0o644)]);
+    let declared = |text: &str| {
+        [Declared::File { name: 0, text: text.into(), mode: 0o644 }, Declared::Secret { name: 1 }]
+    };
+    for text in ["one", "two"] {
+        bench.apply(&bench.desired(&declared(text)));
+    }
+    bench.gc(&Keep { newest: Some(1), since: None });
+    let state = bench.directory.path().join(&STATE[1..]);
+    for (name, from, to) in [
+        ("baseline.json", "\"mode\": 420", "\"mode\": 421"),
+        ("baseline.json", "  ", " \n"),
+        ("removed.json", "  ", " \n"),
+        ("removed.json", "1\n", "2\n"),
+        ("generations/0001/report.json", "  ", " \n"),
+        ("generations/0002/report.json", "\"steps\": 1", "\"steps\": 2"),
+        ("secrets/password/current", "hmac", "imac"),
+        ("generations/0002/report.json", "{", "{\n  \"more\": 1,"),
+        ("generations/0002/asked.json", "a test", "a king"),
+        ("generations/0002/plan.json", "  ", " \n"),
+    ] {
+        let path = state.join(name);
+        let text = fs::read_to_string(&path).unwrap();
+        let damaged = text.replacen(from, to, 1);
+        assert_ne!(damaged, text, "{name} has no {from:?}");
+        overwrite(&path, damaged.as_bytes());
+        assert!(!bench.prove().is_whole(), "{name}: {from:?} became {to:?}");
+        overwrite(&path, text.as_bytes());
+        assert!(bench.prove().is_whole());
+    }
 }

@@ -112,6 +112,7 @@ impl Bench {
             profile: "",
             lock: None,
             who: "test",
+            confirm: None,
             interrupted,
             listener: &listener,
         })

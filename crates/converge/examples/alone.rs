@@ -38,6 +38,7 @@ fn apply(engine: &Engine<'_>, name: &str, desired: &Desired) -> Result<(), Box<d
         profile: "",
         lock: None,
         who: "example",
+        confirm: None,
         interrupted: &|| false,
         listener: &|event| {
             if let Event::Started { step, .. } = event {
@@ -47,6 +48,9 @@ fn apply(engine: &Engine<'_>, name: &str, desired: &Desired) -> Result<(), Box<d
     })?;
     match applied {
         Applied::Nothing => println!("{name}: nothing to do"),
+        Applied::Waiting(pending) => {
+            println!("{name}: generation {} waits to be confirmed", pending.generation)
+        }
         Applied::Committed(report) => println!("{name}: generation {}", report.generation),
     }
     Ok(())

@@ -30,10 +30,13 @@ use crate::state::{Content, State};
 use crate::vault::Vault;
 
 mod arm;
+mod confirm;
 mod report;
 mod undo;
 mod versions;
 
+pub use confirm::{Confirm, Pending, Standing};
+pub(crate) use confirm::{Decision, Terms};
 pub use undo::Recovered;
 
 /// Where provision keeps its own files on a host.
@@ -51,6 +54,8 @@ pub struct Request<'a> {
     pub lock: Option<&'a str>,
     /// Who asks.
     pub who: &'a str,
+    /// Whether it counts only once somebody confirms it.
+    pub confirm: Option<&'a Confirm>,
     /// Asked between two steps; true: stop here and take back what was done.
     pub interrupted: &'a dyn Fn() -> bool,
     /// Told of everything that happens.
@@ -64,6 +69,8 @@ pub enum Applied {
     Nothing,
     /// A new generation is in force.
     Committed(Report),
+    /// A new generation is done and proved, and waits to be confirmed.
+    Waiting(Pending),
 }
 
 /// How an apply failed.
@@ -203,7 +210,7 @@ impl<'a> Engine<'a> {
         }
         let before = self.recorded()?;
         if plan.is_empty() && before.resources == request.desired.resources {
-            self.prove(request)?;
+            self.prove(request.desired, request.listener, request.interrupted)?;
             return Ok(Applied::Nothing);
         }
         self.versions_can_be_had(&plan)?;
@@ -217,14 +224,19 @@ impl<'a> Engine<'a> {
         let asked = Asked { who: request.who.to_owned(), profile: request.name.to_owned() };
         self.records.begin(number, &asked, request, &plan)?;
         self.journal.append(&Record::Begin { generation: number })?;
-        match self.carry_out(number, request, &plan) {
-            Ok(()) => Ok(Applied::Committed(self.commit(number, request, &plan)?)),
-            Err(cause) => Err(self.take_back(number, request, cause)),
+        let confirm = request.confirm.filter(|confirm| confirm.applies(&plan));
+        let done = self.arm(number, confirm).and_then(|()| self.carry_out(number, request, &plan));
+        match done.and_then(|()| confirm.map(|confirm| self.ask(number, confirm)).transpose()) {
+            Ok(Some(pending)) => Ok(Applied::Waiting(pending)),
+            Ok(None) => {
+                let report = self.commit(number, request.desired, &plan, request.listener)?;
+                Ok(Applied::Committed(report))
+            }
+            Err(cause) => Err(self.take_back(number, request.listener, cause)),
         }
     }
 
     fn carry_out(&self, number: u64, request: &Request<'_>, plan: &Plan) -> Result<()> {
-        self.arm()?;
         let mut baseline = self.records.baseline()?;
         // Whether or not a step replaces it now: a later one may, and then it is no longer what was there first.
         for (id, state) in &plan.baseline {
@@ -235,25 +247,27 @@ impl<'a> Engine<'a> {
         // Images go into a registry that is known to work, and packages go once nothing needs them any more.
         let proved = plan.steps.partition_point(|step| step.phase < Phase::Content);
         self.run(number, plan, 0..proved, request.listener, request.interrupted)?;
-        self.prove(request)?;
+        self.prove(request.desired, request.listener, request.interrupted)?;
         self.run(number, plan, proved..plan.steps.len(), request.listener, request.interrupted)?;
         match plan.steps.last() {
-            Some(last) if last.phase > Phase::Content => self.prove(request),
+            Some(last) if last.phase > Phase::Content => {
+                self.prove(request.desired, request.listener, request.interrupted)
+            }
             _ => go_on(request.interrupted, || "the commit".to_owned()),
         }
     }
 
     /// Proves that the host is as it should be.
-    fn prove(&self, request: &Request<'_>) -> Result<()> {
-        for health in &request.desired.health {
-            go_on(request.interrupted, || health.to_string())?;
-            (request.listener)(&Event::Proving { health });
-            let proved = health::prove(self.machine, health, request.interrupted);
+    fn prove(&self, desired: &Desired, listener: Listener<'_>, stop: &dyn Fn() -> bool) -> Result<()> {
+        for health in &desired.health {
+            go_on(stop, || health.to_string())?;
+            listener(&Event::Proving { health });
+            let proved = health::prove(self.machine, health, stop);
             // Who is interrupted while waiting has not found out whether it is healthy.
-            go_on(request.interrupted, || "the commit".to_owned())?;
+            go_on(stop, || "the commit".to_owned())?;
             proved?;
         }
-        go_on(request.interrupted, || "the commit".to_owned())
+        go_on(stop, || "the commit".to_owned())
     }
 
     /// Does a stretch of a plan's steps, in order.
@@ -342,14 +356,14 @@ impl<'a> Engine<'a> {
         Ok(bytes)
     }
 
-    fn commit(&self, number: u64, request: &Request<'_>, plan: &Plan) -> Result<Report> {
-        let baseline = self.remembered(request.desired)?;
+    fn commit(&self, number: u64, desired: &Desired, plan: &Plan, listener: Listener<'_>) -> Result<Report> {
+        let baseline = self.remembered(desired)?;
         let report = self.records.linked(self.committed(number, plan)?, &baseline)?;
         self.records.write_report(&report)?;
         self.records.commit(number)?;
         self.records.write_baseline(&baseline)?;
         self.close()?;
-        (request.listener)(&Event::Committed { generation: number });
+        listener(&Event::Committed { generation: number });
         Ok(report)
     }
 

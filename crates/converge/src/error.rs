@@ -147,6 +147,28 @@ pub enum Error {
         /// The packages.
         what: String,
     },
+    /// A generation waits to be confirmed, and nothing else may change the host as long as it does.
+    #[error("generation {generation} waits to be confirmed, for {seconds} s yet")]
+    Waiting {
+        /// Which.
+        generation: u64,
+        /// How long it still does, in seconds.
+        seconds: u64,
+    },
+    /// A generation was taken back, because it was not confirmed.
+    #[error("generation {generation} does not count: {reason}")]
+    Unconfirmed {
+        /// Which.
+        generation: u64,
+        /// Why not.
+        reason: String,
+    },
+    /// Whoever confirms does not show that the host can still be reached.
+    #[error("this confirms nothing: {reason}")]
+    ProvesNothing {
+        /// Why not.
+        reason: &'static str,
+    },
     /// Images could not be read or mirrored.
     #[error(transparent)]
     Mirror(#[from] provision_mirror::Error),

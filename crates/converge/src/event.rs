@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::engine::Pending;
 use crate::plan::Step;
 
 /// One thing that happened.
@@ -12,6 +13,8 @@ pub enum Event<'a> {
     Recovering {
         /// The generation that was not finished.
         generation: u64,
+        /// Why it goes back.
+        reason: &'a str,
     },
     /// A step begins.
     Started {
@@ -44,6 +47,12 @@ pub enum Event<'a> {
         name: &'a str,
         /// How far it is. Bytes are told in sums, not more often than twice a second.
         progress: &'a provision_mirror::Event,
+    },
+    /// Everything is done and proved, and waits to be confirmed.
+    Waiting {
+        /// Which generation, and how long it still does.
+        #[serde(flatten)]
+        pending: &'a Pending,
     },
     /// The steps so far are taken back.
     RollingBack {

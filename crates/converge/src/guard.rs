@@ -1,10 +1,12 @@
-//! What takes an apply back when nobody is left to do it: a unit for the next boot, there from before the first step until
-//! the journal is gone. It is provision's own scaffolding and no resource of the host; without systemd there is none.
+//! What takes an apply back when nobody is left to do it: a unit for the next boot, and a timer where it has to be
+//! confirmed; there from before the first step until the journal is gone. They are provision's own scaffolding and no
+//! resources of the host; without systemd there are none.
 //!
 //! Unit files are read when the host boots, so nothing is told to systemd while it runs. The unit runs a copy of the
 //! binary that began the apply: the one that was typed may lie below `/tmp`, or be another version by then.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use provision_host::{Host, Meta, NodeKind, selinux, systemd};
 
@@ -18,7 +20,7 @@ const LATER: &str = "provision-recover-later.service";
 const UNITS: &str = "/etc/systemd/system";
 const WANTS: &str = "/etc/systemd/system/multi-user.target.wants";
 
-/// The boot unit of one state directory.
+/// The boot unit and the timer of one state directory.
 pub(crate) struct Guard<'a> {
     host: &'a Host,
     directory: PathBuf,
@@ -60,6 +62,23 @@ impl<'a> Guard<'a> {
         }
         let target = Path::new(UNITS).join(UNIT);
         Ok(root.symlink(&Path::new(WANTS).join(UNIT), &target.to_string_lossy(), &Meta::own(0o777))?)
+    }
+
+    /// Lets a timer look after an apply that has to be confirmed, should its own process be gone when the time is over:
+    /// the timer outlives the session that began it, and what it runs waits for whoever holds the lock.
+    pub(crate) fn watch(&self, number: u64, patience: Duration) -> Result<()> {
+        let program = self.program();
+        let command = [&program.to_string_lossy(), "recover", "--when-due"];
+        Ok(systemd::run_later(self.host, &watch(number), patience, &command)?)
+    }
+
+    /// Stops the timer of an apply that is decided. What it runs already ends by itself.
+    pub(crate) fn rest(&self, number: u64) -> Result<()> {
+        let timer = format!("{}.timer", watch(number));
+        if self.is_possible()? && systemd::status(self.host, &timer)?.exists() {
+            systemd::stop(self.host, &timer)?;
+        }
+        Ok(())
     }
 
     /// Takes away all of it, however much is there, with the directories that were made for it.
@@ -142,6 +161,11 @@ TimeoutStartSec=1h
             program = self.program().display(),
         )
     }
+}
+
+/// The timer of one apply: each has its own, because what an earlier one runs may not have ended yet.
+fn watch(number: u64) -> String {
+    format!("provision-confirm-{number}")
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use provision_host::{Meta, Root};
 use serde::{Deserialize, Serialize};
 
+use crate::engine::{Decision, Terms};
 use crate::error::{Error, Result};
 
 /// One line of the journal.
@@ -24,6 +25,23 @@ pub(crate) enum Record {
     Guarded {
         /// Directories that were made for the boot unit, parents first.
         made: Vec<PathBuf>,
+    },
+    /// This apply counts only when somebody confirms it.
+    Armed {
+        /// What it takes.
+        terms: Terms,
+    },
+    /// Everything is done and proved, and waits to be confirmed.
+    Waiting {
+        /// The boot that the time is told in.
+        boot: String,
+        /// When the time is over, in milliseconds since that boot.
+        until: u64,
+    },
+    /// Whether it counts.
+    Decided {
+        /// What became of it.
+        decision: Decision,
     },
     /// A step begins.
     Intent {

@@ -26,13 +26,16 @@ mod plan;
 mod poke;
 mod proof;
 mod resource;
+mod risk;
 mod state;
 mod vault;
 
 pub use comparison::{BadSide, Contrast, Side};
 pub use desired::{Desired, Remote};
 pub use difference::Difference;
-pub use engine::{Aftermath, Applied, Engine, Failure, Recovered, Request, STATE_DIRECTORY};
+pub use engine::{
+    Aftermath, Applied, Confirm, Engine, Failure, Pending, Recovered, Request, STATE_DIRECTORY, Standing,
+};
 pub use error::{Error, Result};
 pub use event::Event;
 pub use garbage::{Collected, Keep};
@@ -44,6 +47,7 @@ pub use plan::{Baseline, Observed, Phase, Plan, Step, Why, plan};
 pub use poke::Poke;
 pub use proof::{Fault, Flaw, Proof};
 pub use resource::{BadResourceId, Kind, Resource, ResourceId, Resources};
+pub use risk::{Risk, risk};
 pub use state::{
     Content, ContentState, DirectoryState, FileState, ImageSource, ImageState, PackageState, PartState,
     State, SymlinkState, UnitState,

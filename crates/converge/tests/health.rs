@@ -43,6 +43,7 @@ fn a_host_that_fell_ill_is_told_although_nothing_differs() {
             profile: "",
             lock: None,
             who: "test",
+            confirm: None,
             interrupted: &|| false,
             listener: &|_| {},
         })

@@ -123,6 +123,7 @@ impl Bench {
             profile: "",
             lock: None,
             who: "a test",
+            confirm: None,
             interrupted: &interrupted,
             listener: &|_| {},
         })

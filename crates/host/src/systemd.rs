@@ -113,6 +113,16 @@ pub fn unmask(host: &Host, unit: &str) -> Result<()> {
     systemctl(host, "unmask", unit)
 }
 
+/// Runs a command once after `delay`, as a unit of its own that outlives this process, its session and its user's
+/// login: `NAME.timer` and `NAME.service`, which are gone when they have ended and after a reboot.
+pub fn run_later(host: &Host, name: &str, delay: Duration, command: &[&str]) -> Result<()> {
+    checked(&format!("{name}.timer"))?;
+    let run =
+        host.program("systemd-run").args(["--quiet", "--collect", "--timer-property=AccuracySec=100ms"]);
+    let run = run.arg(format!("--unit={name}")).arg(format!("--on-active={}ms", delay.as_millis()));
+    run.arg("--").args(command.iter().copied()).run().map(drop)
+}
+
 /// The last lines that a unit wrote, oldest first.
 pub fn journal_tail(host: &Host, unit: &str, lines: u32) -> Result<String> {
     let journal = host.program("journalctl").args(["--no-pager", "--quiet", "--output=short-iso"]);

@@ -110,6 +110,18 @@ fn span(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Whether a change counts only once somebody confirms it.
+#[derive(Debug, Clone, Args)]
+pub struct ConfirmArgs {
+    /// Take everything back unless `provision confirm` comes within TIME, from a new SSH connection. Over SSH this is
+    /// so anyway, with 2m, when a step touches SSH, the firewall or the network
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub confirm: Option<Duration>,
+    /// Ask for no confirmation, whatever is touched
+    #[arg(long, conflicts_with = "confirm")]
+    pub no_confirm: bool,
+}
+
 /// How the events of a long command are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum EventFormat {
@@ -142,6 +154,9 @@ pub enum Command {
         /// First note in the lock what the profile names and the lock lacks
         #[arg(long)]
         update_lock: bool,
+        /// Whether it has to be confirmed.
+        #[command(flatten)]
+        confirm: ConfirmArgs,
         /// Show events in a form for programs
         #[arg(long, value_enum, value_name = "FORMAT")]
         events: Option<EventFormat>,
@@ -151,6 +166,8 @@ pub enum Command {
     /// Writes PROFILE with the ending `.lock`. Entries that are there stay; what is missing is looked up, and what the
     /// profile no longer names is dropped. Keep the lock with the profile: `plan` and `apply` go by it.
     Lock(crate::command::lock::LockArgs),
+    /// Confirm the generation that waits for it, from a new SSH connection
+    Confirm,
     /// Show the generation in force: drift, health, expiry of certificates
     Status,
     /// List the generations: what was applied, when, by whom, and how it ended
@@ -170,6 +187,9 @@ pub enum Command {
     Rollback {
         /// The generation's number
         generation: Option<u64>,
+        /// Whether it has to be confirmed.
+        #[command(flatten)]
+        confirm: ConfirmArgs,
         /// Show events in a form for programs
         #[arg(long, value_enum, value_name = "FORMAT")]
         events: Option<EventFormat>,
@@ -182,6 +202,9 @@ pub enum Command {
     Gc(crate::command::gc::GcArgs),
     /// Take back everything that provision did to this host; data stays
     Destroy {
+        /// Whether it has to be confirmed.
+        #[command(flatten)]
+        confirm: ConfirmArgs,
         /// Show events in a form for programs
         #[arg(long, value_enum, value_name = "FORMAT")]
         events: Option<EventFormat>,
@@ -194,6 +217,9 @@ pub enum Command {
         /// As the unit does that runs this at a boot: queue what is started, wait for none of it
         #[arg(long, hide = true)]
         at_boot: bool,
+        /// As the timer does of an apply that has to be confirmed: wait until there is something to take back
+        #[arg(long, hide = true, conflicts_with = "at_boot")]
+        when_due: bool,
     },
     /// Mirror images and OpenShift releases between registries and media
     #[command(subcommand)]
@@ -247,6 +273,7 @@ impl Command {
             | Self::Rollback { .. }
             | Self::Destroy { .. }
             | Self::Recover { .. }
+            | Self::Confirm
             | Self::Gc(_) => Reach::Changes,
             Self::Check(_)
             | Self::Plan { .. }

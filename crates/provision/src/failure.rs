@@ -114,7 +114,8 @@ impl From<HostError> for Failure {
 impl From<ConvergeError> for Failure {
     fn from(error: ConvergeError) -> Self {
         let exit = match &error {
-            ConvergeError::Host(HostError::Locked { .. }) => Exit::Locked,
+            ConvergeError::Host(HostError::Locked { .. }) | ConvergeError::Waiting { .. } => Exit::Locked,
+            ConvergeError::Unconfirmed { .. } => Exit::RolledBack,
             ConvergeError::Conflict { .. } => Exit::Conflict,
             ConvergeError::NoGeneration { .. } | ConvergeError::Removed { .. } => Exit::Usage,
             _ => Exit::Failed,
@@ -137,6 +138,14 @@ impl From<ConvergeError> for Failure {
             ConvergeError::Unknown { .. } => {
                 failure.hint("nothing was changed; put right what it names, then run the same command again")
             }
+            ConvergeError::Waiting { .. } => failure
+                .hint("`provision confirm` lets it count, also from a new SSH connection; otherwise it is taken back"),
+            ConvergeError::Unconfirmed { .. } => {
+                failure.hint("everything is taken back: the host is as it was before this apply")
+            }
+            ConvergeError::ProvesNothing { .. } => failure.hint(
+                "open a new SSH connection to this host and run `provision confirm` there: that it opens is the proof",
+            ),
             ConvergeError::TooEarly { .. } => failure
                 .hint("provision recover takes it back once the network is up; a unit tries that by itself"),
             error if records(error) => failure.hint(RECORDS),

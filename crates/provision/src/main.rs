@@ -101,18 +101,23 @@ fn dispatch(mut cli: Cli) -> Result<Exit, Failure> {
             profile_with_lock(global, &profile, update_lock)?;
             command::plan::run(global, &profile, output.as_deref())
         }
-        Command::Apply { profile, update_lock, events } => {
+        Command::Apply { profile, update_lock, confirm, events } => {
             profile_with_lock(global, &profile, update_lock)?;
-            command::apply::run(global, &profile, events)
+            command::apply::run(global, &profile, &confirm, events)
         }
+        Command::Confirm => command::confirm::run(global),
         Command::Status => command::status::run(global),
         Command::Generations => command::generations::run(global),
         Command::Diff(args) => command::diff::run(global, &args),
         Command::VerifyLog => command::verify_log::run(global),
-        Command::Rollback { generation, events } => command::rollback::run(global, generation, events),
+        Command::Rollback { generation, confirm, events } => {
+            command::rollback::run(global, generation, &confirm, events)
+        }
+        Command::Destroy { confirm, events } => command::destroy::run(global, &confirm, events),
+        Command::Recover { events, at_boot, when_due } => {
+            command::recover::run(global, events, at_boot, when_due)
+        }
         Command::Gc(args) => command::gc::run(global, &args),
-        Command::Destroy { events } => command::destroy::run(global, events),
-        Command::Recover { events, at_boot } => command::recover::run(global, events, at_boot),
         Command::Relay => remote::relay(),
         Command::Lock(args) => command::lock::run(global, &args),
         Command::Explain(_) => Err(Missing::Explain.into()),

@@ -1,8 +1,8 @@
 //! Plans, steps and reports in words.
 
 use provision_converge::{
-    Desired, Difference, DirectoryState, Engine, FileState, Op, PackageState, Plan, Report, ResourceId,
-    State, Step, UnitState, Why,
+    Desired, Difference, DirectoryState, Engine, FileState, Op, PackageState, Pending, Plan, Report,
+    ResourceId, State, Step, UnitState, Why, risk,
 };
 use serde_json::json;
 
@@ -84,7 +84,11 @@ pub fn step(step: &Step) -> String {
         Op::Content { name, .. } => format!("content:{name} mirror what is missing"),
         Op::Poke { poke } => poke.to_string(),
     };
-    format!("{what} {}", paint(FAINT, format!("[{}, {}, undo {}]", step.section, step.why, step.undo)))
+    let note = paint(FAINT, format!("[{}, {}, undo {}]", step.section, step.why, step.undo));
+    match risk(&step.op) {
+        Some(risk) => format!("{what} {note} {}", paint(CAREFUL, format!("may cut off {risk}"))),
+        None => format!("{what} {note}"),
+    }
 }
 
 /// A change from one state to another.
@@ -155,7 +159,7 @@ pub fn plan_json(engine: &Engine<'_>, desired: &Desired, plan: &Plan) -> Result<
     for step in &plan.steps {
         steps.push(json!({
             "ids": step.ids, "section": step.section, "phase": step.phase, "why": step.why,
-            "undo": step.undo, "op": step.op, "difference": engine.difference(desired, step)?,
+            "undo": step.undo, "risk": risk(&step.op), "op": step.op, "difference": engine.difference(desired, step)?,
         }));
     }
     Ok(json!({
@@ -190,4 +194,16 @@ fn some(ids: &[ResourceId]) -> String {
 /// A number of bytes for people.
 pub fn bytes(number: u64) -> String {
     indicatif::BinaryBytes(number).to_string()
+}
+
+/// A generation that waits to be confirmed, in a line.
+pub fn waiting(pending: &Pending) -> String {
+    let over = if pending.new_connection { " over a new SSH connection" } else { "" };
+    match pending.seconds() {
+        0 => format!("generation {} was not confirmed, and is taken back", pending.generation),
+        seconds => format!(
+            "generation {} waits to be confirmed, for {seconds} s yet: `provision confirm`{over}",
+            pending.generation,
+        ),
+    }
 }

@@ -97,12 +97,17 @@ impl Site {
 
     /// Takes the lock that only one run can hold. From here on a signal asks to stop, and kills nothing half-way.
     pub fn lock(&self) -> Result<Lock, Failure> {
+        self.lock_within(self.patience)
+    }
+
+    /// As [`Site::lock`], waiting this long for whoever holds it.
+    pub fn lock_within(&self, patience: Duration) -> Result<Lock, Failure> {
         signal::listen(signal::TAKING_BACK).map_err(|error| Failure::because(Exit::Failed, &error))?;
         self.vault().prepare()?;
         let command: Vec<String> =
             provision_host::args().iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
         let path = Path::new(STATE_DIRECTORY).join("lock");
-        Ok(Lock::acquire(&self.host.root, &path, &command.join(" "), self.patience)?)
+        Ok(Lock::acquire(&self.host.root, &path, &command.join(" "), patience)?)
     }
 
     /// provision's own bytes on the host.

@@ -7,7 +7,8 @@ use std::path::Path;
 use provision_host::{TEMPORARY_PREFIX, packages};
 use serde::Serialize;
 
-use super::{Aftermath, Engine, Failure, Request};
+use super::confirm::Verdict;
+use super::{Aftermath, Engine, Failure};
 use crate::desired::Desired;
 use crate::error::{Error, Result};
 use crate::event::{Event, Listener};
@@ -52,12 +53,19 @@ impl Engine<'_> {
                 self.records.write_baseline(&self.remembered(&self.recorded()?)?)?;
                 Recovered::Finished { generation }
             }
-            Some(&Record::Begin { generation }) => {
-                listener(&Event::Recovering { generation });
-                self.sweep(generation)?;
-                self.end_by_undo(generation, CUT_OFF, listener)?;
-                Recovered::TakenBack { generation: Some(generation) }
-            }
+            Some(&Record::Begin { generation }) => match self.verdict(CUT_OFF)? {
+                Verdict::Counts => {
+                    let desired = self.attempted(generation)?;
+                    self.commit(generation, &desired, &self.records.plan(generation)?, listener)?;
+                    Recovered::Finished { generation }
+                }
+                Verdict::TakeBack(reason) => {
+                    listener(&Event::Recovering { generation, reason: &reason });
+                    self.sweep(generation)?;
+                    self.end_by_undo(generation, &reason, listener)?;
+                    Recovered::TakenBack { generation: Some(generation) }
+                }
+            },
             _ => Recovered::TakenBack { generation: None },
         };
         self.close()?;
@@ -66,9 +74,9 @@ impl Engine<'_> {
     }
 
     /// After a failure: back to the generation before, and a report that says so.
-    pub(super) fn take_back(&self, number: u64, request: &Request<'_>, cause: Error) -> Failure {
-        (request.listener)(&Event::RollingBack { reason: cause.to_string() });
-        let undone = self.end_by_undo(number, &cause.to_string(), request.listener);
+    pub(super) fn take_back(&self, number: u64, listener: Listener<'_>, cause: Error) -> Failure {
+        listener(&Event::RollingBack { reason: cause.to_string() });
+        let undone = self.end_by_undo(number, &cause.to_string(), listener);
         let aftermath = match undone.and_then(|()| self.close()) {
             Ok(()) => Aftermath::Undone,
             Err(error) => Aftermath::HalfDone(Box::new(error)),
@@ -155,6 +163,9 @@ impl Engine<'_> {
                 Record::Undo { .. } => break,
                 Record::Begin { .. }
                 | Record::Guarded { .. }
+                | Record::Armed { .. }
+                | Record::Waiting { .. }
+                | Record::Decided { .. }
                 | Record::Packages { .. }
                 | Record::Done { .. } => {}
             }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use provision_host::{Error, Facts, Family, Selinux, hostname, linger, names, selinux, systemd, trust};
 
@@ -60,6 +61,20 @@ fn a_boot_waits_for_nothing_that_it_starts() {
         ["--no-block start -- ssh.service", "--no-block restart -- ssh.service", "stop -- ssh.service"];
     assert_eq!(fake.calls(), calls.map(|call| format!("systemctl {call}")));
     assert!(!systemd::runs(&host).unwrap(), "it is a directory, not the running system");
+}
+
+#[test]
+fn a_command_runs_later_as_a_unit_of_its_own() {
+    let fake = Fake::new();
+    fake.program("systemd-run", "");
+    let run = |name: &str| {
+        systemd::run_later(&fake.host(), name, Duration::from_millis(2500), &["/bin/a b", "--when-due"])
+    };
+    run("provision-confirm-3").unwrap();
+    let words =
+        "--quiet --collect --timer-property=AccuracySec=100ms --unit=provision-confirm-3 --on-active=2500ms";
+    assert_eq!(fake.calls(), [format!("systemd-run {words} -- /bin/a b --when-due")]);
+    assert!(run("*").is_err());
 }
 
 #[test]

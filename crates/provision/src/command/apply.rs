@@ -3,19 +3,24 @@
 use std::cell::OnceCell;
 
 use provision_converge::{Applied, Desired, Engine, Event, Request};
-use provision_host::{Host, names};
+use provision_host::{Host, Lock, connection, names};
 
 use super::mirror::progress::Progress;
-use crate::cli::{EventFormat, Global, ProfileArgs};
+use crate::cli::{ConfirmArgs, EventFormat, Global, ProfileArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::out::{self, BAD, FAINT, GOOD, HEADING, paint};
+use crate::out::{self, BAD, CAREFUL, FAINT, GOOD, HEADING, paint};
 use crate::show;
 use crate::signal;
 use crate::site::Site;
 
 /// Applies a profile.
-pub fn run(global: &Global, args: &ProfileArgs, events: Option<EventFormat>) -> Result<Exit, Failure> {
+pub fn run(
+    global: &Global,
+    args: &ProfileArgs,
+    confirm: &ConfirmArgs,
+    events: Option<EventFormat>,
+) -> Result<Exit, Failure> {
     let site = Site::open(global)?;
     let intent = site.resolve(args)?;
     site.need_root()?;
@@ -32,7 +37,7 @@ pub fn run(global: &Global, args: &ProfileArgs, events: Option<EventFormat>) -> 
     if super::check::refused(global, &site, &intent, events)? {
         return Ok(Exit::Refused);
     }
-    let _lock = early.map_or_else(|| site.lock(), Ok)?;
+    let lock = early.map_or_else(|| site.lock(), Ok)?;
     recover()?;
     site.fetch(&intent, &vault, &|address, bytes| match events {
         Some(EventFormat::Ndjson) => {
@@ -42,8 +47,8 @@ pub fn run(global: &Global, args: &ProfileArgs, events: Option<EventFormat>) -> 
     })?;
     let desired = site.make(&intent, &vault)?;
     let (name, profile) = (intent.profile.name.as_str(), intent.profile.merged.source().text());
-    let change = Change { name, profile, lock: intent.lock.as_deref(), desired: &desired, events };
-    change.carry_out(global, &engine)
+    let change = Change { name, profile, lock: intent.lock.as_deref(), desired: &desired, confirm, events };
+    change.carry_out(global, &site, &engine, lock)
 }
 
 /// A change of the host that a command was asked for.
@@ -56,23 +61,38 @@ pub struct Change<'a> {
     pub lock: Option<&'a str>,
     /// The state wanted.
     pub desired: &'a Desired,
+    /// Whether it has to be confirmed.
+    pub confirm: &'a ConfirmArgs,
     /// How events are shown.
     pub events: Option<EventFormat>,
 }
 
 impl Change<'_> {
     /// Applies, shows what happens, and says how it ended.
-    pub fn carry_out(&self, global: &Global, engine: &Engine<'_>) -> Result<Exit, Failure> {
+    pub fn carry_out(
+        &self,
+        global: &Global,
+        site: &Site,
+        engine: &Engine<'_>,
+        lock: Lock,
+    ) -> Result<Exit, Failure> {
         let teller = Teller::new(self.events);
-        let applied = engine.apply(&Request {
+        let confirm = super::confirm::terms(self.confirm, connection::current()?);
+        let applied = match engine.apply(&Request {
             desired: self.desired,
             name: self.name,
             profile: self.profile,
             lock: self.lock,
             who: &who(),
+            confirm: confirm.as_ref(),
             interrupted: &signal::interrupted,
             listener: &|event| teller.tell(event),
-        })?;
+        })? {
+            Applied::Waiting(pending) => {
+                Applied::Committed(super::confirm::wait(site, engine, pending, &teller, lock)?)
+            }
+            applied => applied,
+        };
         match &applied {
             Applied::Nothing if global.json => {
                 out::json(&serde_json::json!({ "schema": 1, "changed": false }));
@@ -80,7 +100,9 @@ impl Change<'_> {
             Applied::Committed(report) if global.json => {
                 out::json(&serde_json::json!({ "schema": 1, "changed": report.steps > 0, "report": report }));
             }
-            Applied::Nothing => out::data(paint(GOOD, "Nothing to do: the host is as declared (0 changes).")),
+            Applied::Nothing | Applied::Waiting(_) => {
+                out::data(paint(GOOD, "Nothing to do: the host is as declared (0 changes)."))
+            }
             Applied::Committed(report) => out::data(paint(GOOD, show::report(report))),
         }
         Ok(Exit::Done)
@@ -128,9 +150,13 @@ impl Teller {
 /// What people are told; of what is quick, nothing.
 fn words(event: &Event<'_>) -> Option<String> {
     Some(match event {
-        Event::Recovering { generation } => {
-            format!("{} generation {generation} was cut off: taking it back first", paint(BAD, "recover"))
+        Event::Recovering { generation, reason } => {
+            format!(
+                "{} generation {generation} does not count ({reason}): taking it back first",
+                paint(BAD, "recover")
+            )
         }
+        Event::Waiting { pending } => format!("{} {}", paint(CAREFUL, "confirm"), show::waiting(pending)),
         Event::Started { number, total, step } => {
             format!("{} {}", paint(FAINT, format!("[{number}/{total}]")), show::step(step))
         }

@@ -4,14 +4,14 @@ use provision_converge::Desired;
 
 use super::apply::Change;
 use super::generations::UNTOUCHED;
-use crate::cli::{EventFormat, Global};
+use crate::cli::{ConfirmArgs, EventFormat, Global};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out;
 use crate::site::Site;
 
 /// Takes back everything; data and generated secrets stay.
-pub fn run(global: &Global, events: Option<EventFormat>) -> Result<Exit, Failure> {
+pub fn run(global: &Global, confirm: &ConfirmArgs, events: Option<EventFormat>) -> Result<Exit, Failure> {
     let site = Site::open(global)?;
     site.need_root()?;
     if site.is_untouched()? {
@@ -23,9 +23,9 @@ pub fn run(global: &Global, events: Option<EventFormat>) -> Result<Exit, Failure
         }
         return Ok(Exit::Done);
     }
-    let _lock = site.lock()?;
+    let lock = site.lock()?;
     let vault = site.vault();
     let engine = site.engine(&vault)?;
-    Change { name: "destroy", profile: "", lock: None, desired: &Desired::default(), events }
-        .carry_out(global, &engine)
+    Change { name: "destroy", profile: "", lock: None, desired: &Desired::default(), confirm, events }
+        .carry_out(global, &site, &engine, lock)
 }

@@ -11,11 +11,21 @@ use crate::out::{self, GOOD, paint};
 use crate::site::Site;
 
 /// Finishes or takes back what a run left half-done that was cut off.
-pub fn run(global: &Global, events: Option<EventFormat>, at_boot: bool) -> Result<Exit, Failure> {
+pub fn run(
+    global: &Global,
+    events: Option<EventFormat>,
+    at_boot: bool,
+    when_due: bool,
+) -> Result<Exit, Failure> {
     let mut site = Site::open(global)?;
     site.need_root()?;
     if at_boot {
         site.host = site.host.while_booting();
+    }
+    if when_due {
+        let vault = site.vault();
+        super::confirm::watch(&site, &site.engine(&vault)?, &Teller::new(events))?;
+        return Ok(Exit::Done);
     }
     let recovered = if site.is_untouched()? {
         // Not even a lock file is left on a host that was never changed.
@@ -50,7 +60,7 @@ fn words(recovered: Option<Recovered>) -> String {
 }
 
 /// What could not be taken back stays half-done, whatever stood in the way.
-fn half_done(error: provision_converge::Error) -> Failure {
+pub fn half_done(error: provision_converge::Error) -> Failure {
     let mut failure = Failure::from(error);
     if failure.exit == Exit::Failed {
         failure.exit = Exit::HalfDone;

@@ -1,13 +1,18 @@
 //! `provision rollback`: back to an earlier generation, from what the host itself keeps.
 
 use super::apply::Change;
-use crate::cli::{EventFormat, Global};
+use crate::cli::{ConfirmArgs, EventFormat, Global};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::site::Site;
 
 /// Goes back to a generation; the one before the current one when none is named.
-pub fn run(global: &Global, generation: Option<u64>, events: Option<EventFormat>) -> Result<Exit, Failure> {
+pub fn run(
+    global: &Global,
+    generation: Option<u64>,
+    confirm: &ConfirmArgs,
+    events: Option<EventFormat>,
+) -> Result<Exit, Failure> {
     let site = Site::open(global)?;
     site.need_root()?;
     let no_generation = || {
@@ -17,7 +22,7 @@ pub fn run(global: &Global, generation: Option<u64>, events: Option<EventFormat>
     if site.is_untouched()? {
         return Err(no_generation());
     }
-    let _lock = site.lock()?;
+    let lock = site.lock()?;
     let vault = site.vault();
     let engine = site.engine(&vault)?;
     let records = engine.records();
@@ -33,5 +38,6 @@ pub fn run(global: &Global, generation: Option<u64>, events: Option<EventFormat>
     };
     let desired = records.desired(number)?;
     let name = format!("rollback to {number}");
-    Change { name: &name, profile: "", lock: None, desired: &desired, events }.carry_out(global, &engine)
+    Change { name: &name, profile: "", lock: None, desired: &desired, confirm, events }
+        .carry_out(global, &site, &engine, lock)
 }

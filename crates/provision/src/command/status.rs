@@ -1,5 +1,6 @@
 //! `provision status`: the generation in force, drift, whether it is healthy, and when certificates expire.
 
+use provision_converge::{Engine, Pending, Standing};
 use serde_json::json;
 
 use super::generations::UNTOUCHED;
@@ -13,6 +14,23 @@ use crate::site::Site;
 
 const CUT_OFF: &str = "A run was cut off: the next command that changes the host takes it back first.";
 
+/// What the host shall be is not settled as long as a generation waits, so that there is nothing to compare it with.
+fn waits(global: &Global, engine: &Engine<'_>, pending: &Pending) -> Result<Exit, Failure> {
+    let records = engine.records();
+    let report = records.current()?.map(|current| records.report(current)).transpose()?.flatten();
+    if global.json {
+        out::json(&json!({
+            "schema": 1, "generation": report, "cut_off": false, "waiting": pending,
+        }));
+        return Ok(Exit::Pending);
+    }
+    if let Some(report) = &report {
+        out::data(format!("{} at {} by {}", show::report(report), report.time, report.who));
+    }
+    out::data(paint(CAREFUL, show::waiting(pending)));
+    Ok(Exit::Pending)
+}
+
 /// Compares the host with what was last applied.
 pub fn run(global: &Global) -> Result<Exit, Failure> {
     let site = Site::open(global)?;
@@ -20,6 +38,9 @@ pub fn run(global: &Global) -> Result<Exit, Failure> {
     let vault = site.vault();
     let engine = site.engine(&vault)?;
     let records = engine.records();
+    if let Standing::Waiting(pending) = engine.standing()? {
+        return waits(global, &engine, &pending);
+    }
     let journal = engine.is_cut_off()?;
     let under_way = if journal { site.under_way()? } else { None };
     let unfinished = journal.then(|| match &under_way {

@@ -47,7 +47,11 @@ fn what_was_killed_is_taken_back_by_the_next_run() {
         !bench.at("/var/lib/provision/generations/0001/report.json").exists(),
         "it could not even report"
     );
-    bench.on_root(&apply).expect(0).complains("generation 1 was cut off").says("generation 2: many");
+    bench
+        .on_root(&apply)
+        .expect(0)
+        .complains("generation 1 does not count (the run was cut off)")
+        .says("generation 2: many");
     let report = bench.report(1);
     let told = ["result", "profile", "reason"].map(|key| report[key].as_str().unwrap());
     assert_eq!(told, ["undone", "many", "the run was cut off"]);

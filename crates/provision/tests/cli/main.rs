@@ -4,6 +4,7 @@
 
 mod bench;
 mod check;
+mod confirm;
 mod differences;
 mod errors;
 mod exit_codes;

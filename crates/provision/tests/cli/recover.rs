@@ -73,7 +73,7 @@ fn nobody_who_listens_stops_nothing() {
 }
 
 /// A sandbox that systemd runs, as far as anybody can tell by looking.
-fn booted() -> Sandbox {
+pub(crate) fn booted() -> Sandbox {
     let sandbox = Sandbox::new();
     for directory in ["run/systemd/system", "etc/systemd/system"] {
         fs::create_dir_all(sandbox.bench.root().join(directory)).unwrap();
@@ -84,7 +84,7 @@ fn booted() -> Sandbox {
 }
 
 /// A systemctl that says this of every unit, and notes what else it is asked for.
-fn knows(sandbox: &Sandbox, load: &str) {
+pub(crate) fn knows(sandbox: &Sandbox, load: &str) {
     let answer = format!(
         "[ $1 = --version ] && echo systemd 252 || {{ echo \"$*\" >> /tmp/systemctl; echo LoadState={load}; }}"
     );

@@ -61,6 +61,17 @@ impl Flavour {
     }
 }
 
+/// How QEMU starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    /// It boots, and its memory is kept as a file.
+    Cold,
+    /// It waits for a snapshot.
+    Snapshot,
+    /// It boots a disk that was used before; its memory is its own.
+    Again,
+}
+
 /// What a snapshot is made of.
 struct Snapshot {
     memory: PathBuf,
@@ -129,19 +140,28 @@ impl Machine {
         let evidence = target().join(name);
         fs::create_dir_all(&evidence)?;
         let ssh_port = free_port()?;
-        let carrier = directory.path().join("carrier");
-        fs::File::create(&carrier)?.set_len(CARRIER_MIB << 20)?;
+        fs::File::create(directory.path().join("carrier"))?.set_len(CARRIER_MIB << 20)?;
         let nets = wire.unwrap_or(&Wire::Alone).netdevs(directory.path(), ssh_port);
-        let cold = wire.is_none();
-        let mut command = qemu(image, directory.path(), disk, &carrier, memory, cold, &nets);
-        command.arg("-serial").arg(format!("file:{}", evidence.join("console.log").display()));
-        if !cold {
-            command.args(["-incoming", "defer"]);
-        }
-        let log = fs::File::create(evidence.join("qemu.log"))?;
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let qemu = command.spawn().context("cannot start qemu-system-x86_64 (through setpriv)")?;
+        let start = if wire.is_some() { Start::Snapshot } else { Start::Cold };
+        let command = qemu(image, directory.path(), disk, memory, start, &nets);
+        let qemu = spawn(command, &evidence.join("console.log"))?;
         Ok(Self { suite: image.suite, evidence, ssh_port, directory, qemu, agent: None, failed: false })
+    }
+
+    /// Cuts the power, and boots the same disk again, alone: what the guest had not synced is lost.
+    ///
+    /// QEMU writes what it holds back of the disk's format whenever the guest syncs, also with `cache=unsafe`.
+    pub fn cut_power(&mut self) -> Result<()> {
+        self.agent = None;
+        self.qemu.kill()?;
+        self.qemu.wait()?;
+        let (image, place) = (image(self.suite)?, self.directory.path());
+        let nets = Wire::Alone.netdevs(place, self.ssh_port);
+        let (disk, memory) = (place.join("disk.qcow2"), place.join("memory"));
+        let command = qemu(&image, place, &disk, &memory, Start::Again, &nets);
+        self.qemu = spawn(command, &self.evidence.join("console-again.log"))?;
+        self.agent = Some(Channel::agent(&place.join("agent"), BOOT)?);
+        Ok(())
     }
 
     fn monitor(&self) -> Result<Channel> {
@@ -167,6 +187,14 @@ impl Drop for Machine {
     }
 }
 
+/// Starts QEMU, and keeps what it and the guest's console say.
+fn spawn(mut command: Command, console: &Path) -> Result<Child> {
+    command.arg("-serial").arg(format!("file:{}", console.display()));
+    let log = fs::File::create(console.with_file_name("qemu.log"))?;
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    command.spawn().context("cannot start qemu-system-x86_64 (through setpriv)")
+}
+
 fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
@@ -183,13 +211,12 @@ fn qemu(
     image: &Image,
     directory: &Path,
     disk: &Path,
-    carrier: &Path,
     memory: &Path,
-    cold: bool,
+    start: Start,
     nets: &[String],
 ) -> Command {
     let file = |name: &str| directory.join(name).display().to_string();
-    let share = if cold { "on" } else { "off" };
+    let share = if start == Start::Cold { "on" } else { "off" };
     let mut command = Command::new("setpriv");
     // QEMU ends with us, however we end.
     command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
@@ -202,7 +229,7 @@ fn qemu(
     command.arg("-kernel").arg(&image.kernel).arg("-initrd").arg(&image.initrd);
     command.args(["-append", "console=ttyS0 net.ifnames=0 apparmor=0 selinux=0 quiet root=/dev/vda rw"]);
     command.arg("-drive").arg(format!("file={},if=virtio,cache=unsafe", disk.display()));
-    command.arg("-drive").arg(format!("file={},if=virtio,format=raw,readonly=on", carrier.display()));
+    command.arg("-drive").arg(format!("file={},if=virtio,format=raw,readonly=on", file("carrier")));
     for net in nets {
         command.args(["-netdev", net]);
     }
@@ -217,6 +244,9 @@ fn qemu(
     command.arg("-chardev").arg(format!("socket,id=agent,path={},server=on,wait=off", file("agent")));
     command.args(["-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"]);
     command.arg("-qmp").arg(format!("unix:{},server=on,wait=off", file("monitor")));
+    if start == Start::Snapshot {
+        command.args(["-incoming", "defer"]);
+    }
     command
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod bastion;
+mod confirm;
 mod cut_off;
 mod mirrored;
 mod podman_host;

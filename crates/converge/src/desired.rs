@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use openssl::sha::sha256;
+use openssl::sha::{Sha256, sha256};
 use serde::{Deserialize, Serialize};
 
 use crate::canonical;
@@ -58,7 +58,9 @@ impl Desired {
     /// The state id: sha256 over [`Desired::canonical`], in hexadecimal. What enters and what does not is in
     /// `docs/state-id.md`.
     pub fn state_id(&self) -> String {
-        hex(&sha256(self.canonical().as_bytes()))
+        let mut hash = Sha256::new();
+        self.write_canonical(&mut |text| hash.update(text.as_bytes()));
+        hex(&hash.finish())
     }
 
     /// The canonical JSON of all resources.
@@ -66,15 +68,38 @@ impl Desired {
     /// What is made once on each host counts by its name, not by its bytes, so that two hosts with one profile have one
     /// id.
     pub fn canonical(&self) -> String {
-        let mut resources = self.resources.clone();
-        for resource in resources.values_mut() {
-            forget_generated(&mut resource.state);
+        let mut all = String::new();
+        self.write_canonical(&mut |text| all.push_str(text));
+        all
+    }
+
+    /// Member by member: the JSON of thousands of resources as one value would take more memory than all the rest.
+    fn write_canonical(&self, out: &mut dyn FnMut(&str)) {
+        // Keys are sorted as text, which is not the order of kinds.
+        let mut named: Vec<(String, &Resource)> =
+            self.resources.iter().map(|(id, resource)| (id.to_string(), resource)).collect();
+        named.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        out("{");
+        for (place, (id, resource)) in named.into_iter().enumerate() {
+            if place > 0 {
+                out(",");
+            }
+            out(&canonical::text(&id.into()));
+            out(":");
+            out(&declared(resource));
         }
-        match serde_json::to_value(&resources) {
-            Ok(value) => canonical::text(&value),
-            // Strings, numbers and maps with string keys always have a JSON form.
-            Err(impossible) => impossible.to_string(),
-        }
+        out("}");
+    }
+}
+
+/// The canonical JSON of what is declared of a resource.
+fn declared(resource: &Resource) -> String {
+    let mut resource = resource.clone();
+    forget_generated(&mut resource.state);
+    match serde_json::to_value(&resource) {
+        Ok(value) => canonical::text(&value),
+        // Strings, numbers and maps with string keys always have a JSON form.
+        Err(impossible) => impossible.to_string(),
     }
 }
 
@@ -93,7 +118,8 @@ pub fn plain_fingerprint(bytes: &[u8]) -> String {
 
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 #[cfg(test)]
@@ -124,5 +150,24 @@ mod tests {
         let mut one = Desired::default();
         let (a, b) = (one.literal(*b"a"), one.literal(*b"b"));
         assert_ne!(with(a).state_id(), with(b).state_id());
+    }
+
+    #[test]
+    fn the_state_id_is_that_of_the_json_of_all_resources() {
+        let mut desired = Desired::default();
+        let whole = |desired: &Desired| {
+            let json = serde_json::to_value(&desired.resources).unwrap();
+            hex(&sha256(canonical::text(&json).as_bytes()))
+        };
+        assert_eq!(desired.state_id(), whole(&desired));
+        let state = State::setting("x");
+        for id in
+            ["unit:a.service", "file:/etc/x", "file:/a \"b\"", "content:x", "image:a", "setting:hostname"]
+        {
+            let section = "host".to_owned();
+            let resource = Resource { section, order: 1, state: state.clone(), pokes: [].into() };
+            desired.insert(id.parse().unwrap(), resource);
+            assert_eq!(desired.state_id(), whole(&desired), "with {id}");
+        }
     }
 }

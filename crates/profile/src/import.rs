@@ -73,7 +73,7 @@ impl Loader<'_> {
         Some(merge.under(table, self.problems))
     }
 
-    fn schema(&mut self, source: &Arc<Source>, entry: Option<Entry>) {
+    fn schema(&mut self, source: &Arc<Source>, entry: Option<Box<Entry>>) {
         let help = format!("this version of provision reads `schema = {SCHEMA}`");
         let problem = match entry {
             Some(entry) => match entry.node.value {
@@ -94,7 +94,7 @@ impl Loader<'_> {
         self.problems.push(problem.help(help));
     }
 
-    fn import_list(&mut self, entry: Option<Entry>) -> Vec<(String, Origin)> {
+    fn import_list(&mut self, entry: Option<Box<Entry>>) -> Vec<(String, Origin)> {
         let Some(entry) = entry else { return Vec::new() };
         let Value::Array(items) = entry.node.value else {
             let title = format!("`imports` expects an array of paths, found {}", entry.node.value.kind());

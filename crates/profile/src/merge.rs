@@ -3,8 +3,6 @@
 //! Knows trees. Must not know where they were read from, nor what a key means, but for the lists
 //! whose items have a name of their own.
 
-use std::collections::BTreeMap;
-
 use crate::problem::{Problem, Problems};
 use crate::tree::{Entry, Node, Table, Value};
 
@@ -52,7 +50,7 @@ fn merge_equals(base: &mut Table, other: Table, path: &mut Vec<String>, conflict
             continue;
         };
         path.push(name);
-        merge_entry(old, entry, path, conflicts);
+        merge_entry(old, *entry, path, conflicts);
         path.pop();
     }
 }
@@ -119,7 +117,7 @@ fn overlay(base: &mut Table, own: Table, path: &mut Vec<String>, problems: &mut 
                             .and(&old.node.origin, format!("{} in the import", inherited.kind())),
                     );
                 }
-                *old = Entry { key: entry.key, node: Node { value, ..entry.node } };
+                **old = Entry { key: entry.key, node: Node { value, ..entry.node } };
             }
         }
         path.pop();
@@ -133,7 +131,7 @@ fn named_list(path: &[String]) -> Option<&'static str> {
 
 /// Items by their name; those without one (an error that the reader reports) keep apart by their place.
 fn by_name(items: Vec<Node>, key: Option<&str>) -> Table {
-    let mut out: BTreeMap<String, Entry> = BTreeMap::new();
+    let mut out = Table::new();
     for node in items {
         let named = match (&node.value, key) {
             (Value::Table(table), Some(key)) => match table.get(key).map(|entry| &entry.node.value) {
@@ -144,7 +142,7 @@ fn by_name(items: Vec<Node>, key: Option<&str>) -> Table {
         };
         let apart = format!("\u{0}{:?}", node.origin);
         let name = named.filter(|name| !out.contains_key(name)).unwrap_or(apart);
-        out.insert(name, Entry { key: node.origin.clone(), node });
+        out.insert(name, Box::new(Entry { key: node.origin.clone(), node }));
     }
     out
 }

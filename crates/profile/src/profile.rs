@@ -101,7 +101,7 @@ impl Profile {
         problems: &mut Problems,
     ) -> Option<Self> {
         let vars = table.remove("vars");
-        let variables = Variables::collect(vars.as_ref(), settings, problems);
+        let variables = Variables::collect(vars.as_deref(), settings, problems);
         variables.substitute(&mut table, problems);
         let known: Vec<&str> = ["schema", "name", "imports", "vars"].into_iter().chain(SECTIONS).collect();
         unknown_keys("", &table, &known, problems);

@@ -157,7 +157,8 @@ impl<K: Text + Ord, T: Read> Read for BTreeMap<K, T> {
             return None;
         };
         let mut out = Some(BTreeMap::new());
-        for (name, Entry { key, node: value }) in table {
+        for (name, entry) in table {
+            let Entry { key, node: value } = &**entry;
             let parsed = K::parse(name).map_err(|reason| {
                 let title = format!("a key of `{}` is {}, found {name:?}", node.path, K::EXPECTED);
                 problems.push(Problem::new(key, title, reason));

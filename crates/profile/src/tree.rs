@@ -36,7 +36,9 @@ pub enum Value {
 }
 
 /// Keys in alphabetical order; the order of lines has no meaning in a profile.
-pub type Table = BTreeMap<String, Entry>;
+///
+/// Boxed: a map has room for eleven entries from its first one on, and most tables of a long profile hold two.
+pub type Table = BTreeMap<String, Box<Entry>>;
 
 /// One `key = value`.
 #[derive(Clone, Debug)]
@@ -92,7 +94,8 @@ pub fn parse(source: &Arc<Source>, problems: &mut Problems) -> Option<Table> {
         problems.push(Problem::new(&origin, format!("not valid TOML: {title}"), label.replace('\n', "; ")));
     }
     let before = problems.len();
-    let table = Builder { source, problems }.table(document.get_ref(), "");
+    // By value: of a long profile there is no second copy of what was turned already.
+    let table = Builder { source, problems }.table(document.into_inner(), "");
     (errors.is_empty() && problems.len() == before).then_some(table)
 }
 
@@ -102,21 +105,21 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn table(&mut self, table: &DeTable<'_>, path: &str) -> Table {
+    fn table(&mut self, table: DeTable<'_>, path: &str) -> Table {
         let mut out = Table::new();
         for (key, value) in table {
             let name = key.get_ref().to_string();
             let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
             let entry = Entry { key: Origin::new(self.source, key.span()), node: self.node(value, path) };
-            out.insert(name, entry);
+            out.insert(name, Box::new(entry));
         }
         out
     }
 
-    fn node(&mut self, spanned: &Spanned<DeValue<'_>>, path: String) -> Node {
+    fn node(&mut self, spanned: Spanned<DeValue<'_>>, path: String) -> Node {
         let origin = Origin::new(self.source, spanned.span());
-        let value = match spanned.get_ref() {
-            DeValue::String(text) => Value::String(text.to_string()),
+        let value = match spanned.into_inner() {
+            DeValue::String(text) => Value::String(text.into_owned()),
             DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
                 Ok(number) => Value::Integer(number),
                 Err(_) => self.number(&origin, "an integer outside of 64 bits"),
@@ -125,11 +128,11 @@ impl Builder<'_> {
                 Ok(number) => Value::Float(number),
                 Err(_) => self.number(&origin, "not a number"),
             },
-            DeValue::Boolean(boolean) => Value::Boolean(*boolean),
+            DeValue::Boolean(boolean) => Value::Boolean(boolean),
             DeValue::Datetime(date) => Value::Datetime(date.to_string()),
             DeValue::Array(array) => Value::Array(
                 array
-                    .iter()
+                    .into_iter()
                     .enumerate()
                     .map(|(index, item)| self.node(item, format!("{path}[{index}]")))
                     .collect(),

@@ -200,7 +200,7 @@ mod tests {
         let mut problems = Problems::default();
         let table = tree::parse(&source, &mut problems).unwrap();
         let settings: Vec<String> = settings.iter().map(|&setting| setting.to_owned()).collect();
-        (Variables::collect(table.get("vars"), &settings, &mut problems), problems)
+        (Variables::collect(table.get("vars").map(Box::as_ref), &settings, &mut problems), problems)
     }
 
     fn check(settings: &[&str], text: &str, expected: Result<&str, &str>) {

@@ -3,6 +3,7 @@
 //! Undoing is planning too: a failed or cut-off apply plans towards the generation before, with what it was
 //! about to do as what is recorded.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -204,11 +205,11 @@ impl<'a> Engine<'a> {
     pub fn apply(&self, request: &Request<'_>) -> Result<Applied, Failure> {
         self.recover(request.listener)?;
         self.machine.vault.prepare()?;
-        let plan = self.plan(request.desired)?;
+        let before = self.recorded()?;
+        let plan = self.plan_from(request.desired, &before.resources, &self.records.baseline()?)?;
         if let Some((id, reason)) = plan.unknown.iter().next() {
             return Err(Error::Unknown { id: id.clone(), reason: reason.clone() }.into());
         }
-        let before = self.recorded()?;
         if plan.is_empty() && before.resources == request.desired.resources {
             self.prove(request.desired, request.listener, request.interrupted)?;
             return Ok(Applied::Nothing);
@@ -218,9 +219,7 @@ impl<'a> Engine<'a> {
             self.machine.vault.find(&Content::kept(fingerprint.as_str()))?;
         }
         let number = self.records.numbers()?.last().map_or(1, |last| last + 1);
-        for bytes in request.desired.literals.values() {
-            self.machine.vault.keep(bytes, false)?;
-        }
+        self.keep_bytes(request.desired, &plan)?;
         let asked = Asked { who: request.who.to_owned(), profile: request.name.to_owned() };
         self.records.begin(number, &asked, request, &plan)?;
         self.journal.append(&Record::Begin { generation: number })?;
@@ -238,10 +237,6 @@ impl<'a> Engine<'a> {
 
     fn carry_out(&self, number: u64, request: &Request<'_>, plan: &Plan) -> Result<()> {
         let mut baseline = self.records.baseline()?;
-        // Whether or not a step replaces it now: a later one may, and then it is no longer what was there first.
-        for (id, state) in &plan.baseline {
-            self.save_bytes(id, state)?;
-        }
         baseline.states.extend(plan.baseline.clone());
         self.records.write_baseline(&baseline)?;
         // Images go into a registry that is known to work, and packages go once nothing needs them any more.
@@ -294,7 +289,7 @@ impl<'a> Engine<'a> {
                     let _ = self.journal.append(&Record::Refused { step: place });
                 }
             })?;
-            self.journal.append(&Record::Done { step: place })?;
+            self.journal.note(&Record::Done { step: place })?;
             let milliseconds = begun.elapsed().as_millis();
             listener(&Event::Done { number: place, total, nothing: done, milliseconds });
         }
@@ -327,10 +322,20 @@ impl<'a> Engine<'a> {
         self.records.write_baseline(&baseline)
     }
 
+    /// Keeps the bytes that the profile gives, and those of what goes into the baseline.
+    fn keep_bytes(&self, desired: &Desired, plan: &Plan) -> Result<()> {
+        let given = desired.literals.values().map(|bytes| Ok((Cow::from(bytes), false)));
+        // Whether or not a step replaces it now: a later one may, and then it is no longer what was there first.
+        let found = plan.baseline.iter().filter_map(|(id, state)| self.bytes_of(id, state).transpose());
+        let found = found.map(|found| found.map(|(bytes, secret)| (Cow::from(bytes), secret)));
+        self.machine.vault.keep_all(given.chain(found))
+    }
+
     /// Keeps the bytes that a step replaces, before it replaces them.
     fn save_step(&self, number: u64, step: &Step, recorded: &Resources) -> Result<()> {
         let Op::Put { id, from, .. } = &step.op else { return Ok(()) };
-        let Some(bytes) = self.save_bytes(id, from)? else { return Ok(()) };
+        let Some((bytes, secret)) = self.bytes_of(id, from)? else { return Ok(()) };
+        self.machine.vault.keep(&bytes, secret)?;
         let fingerprint = |state: &State| state.content().and_then(|content| content.fingerprint.clone());
         // What goes may have been changed by somebody as well, and theirs is in neither the store nor the baseline.
         let theirs = match (step.why, recorded.get(id).and_then(|was| fingerprint(&was.state))) {
@@ -341,8 +346,8 @@ impl<'a> Engine<'a> {
         if theirs { self.records.keep_drifted(number, id, &bytes) } else { Ok(()) }
     }
 
-    /// Keeps the bytes that a state speaks of, as they are on the host now.
-    fn save_bytes(&self, id: &ResourceId, state: &State) -> Result<Option<Vec<u8>>> {
+    /// The bytes that a state speaks of, as they are on the host now, and whether they are secret.
+    fn bytes_of(&self, id: &ResourceId, state: &State) -> Result<Option<(Vec<u8>, bool)>> {
         let Some(content) = state.content().filter(|_| id.kind() == Kind::File) else { return Ok(None) };
         let file = self.machine.host.root.read(id.path())?;
         let bytes = match (file, id.file_part()) {
@@ -350,10 +355,7 @@ impl<'a> Engine<'a> {
                 .map_err(|source| Error::Part { path: id.path().to_path_buf(), source })?,
             (file, _) => file,
         };
-        if let Some(bytes) = &bytes {
-            self.machine.vault.keep(bytes, content.secret)?;
-        }
-        Ok(bytes)
+        Ok(bytes.map(|bytes| (bytes, content.secret)))
     }
 
     fn commit(&self, number: u64, desired: &Desired, plan: &Plan, listener: Listener<'_>) -> Result<Report> {

@@ -1,7 +1,7 @@
 //! The write-ahead log of one apply: what was begun, so that a run that was cut off can be undone.
 //!
-//! One JSON object a line, on disk before the next thing happens (fdatasync(2)). The first line says which
-//! generation is being made; a journal is removed when its generation is committed or undone.
+//! One JSON object a line. What says that something begins is on disk before it does (fdatasync(2)); that a step has
+//! ended is only a note, because an op looks first. The first line says which generation is being made; a journal is removed when its generation is committed or undone.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -88,10 +88,19 @@ impl<'a> Journal<'a> {
 
     /// Writes one record, and returns when it is on disk.
     pub(crate) fn append(&self, record: &Record) -> Result<()> {
+        Ok(self.root.append(&self.path, &self.line(record)?, 0o600)?)
+    }
+
+    /// Writes one record that nothing hangs on: it is on disk with the next one that is waited for.
+    pub(crate) fn note(&self, record: &Record) -> Result<()> {
+        Ok(self.root.append_soon(&self.path, &self.line(record)?, 0o600)?)
+    }
+
+    fn line(&self, record: &Record) -> Result<Vec<u8>> {
         let damaged = |source| Error::Damaged { path: self.path.clone(), source };
         let mut line = serde_json::to_vec(record).map_err(damaged)?;
         line.push(b'\n');
-        Ok(self.root.append(&self.path, &line, 0o600)?)
+        Ok(line)
     }
 
     /// The records of a run that did not finish; none when there is no journal.

@@ -189,11 +189,25 @@ fn failures_name_the_path_and_leave_nothing_behind() {
 }
 
 #[test]
+fn many_files_are_written_and_waited_for_at_once() {
+    let (_directory, root) = root();
+    for name in ["/etc/a", "/etc/b", "/etc/a"] {
+        root.write_soon(Path::new(name), name.as_bytes(), &Meta::own(0o444)).unwrap();
+    }
+    root.sync(Path::new("/etc")).unwrap();
+    assert_eq!(root.read_text(Path::new("/etc/b")).unwrap().unwrap(), "/etc/b");
+    assert_eq!(root.node(Path::new("/etc/a")).unwrap().unwrap().meta, Meta::own(0o444));
+    assert!(names(&root, "/etc").iter().all(|name| !name.starts_with(TEMPORARY_PREFIX)));
+    let missing = root.sync(Path::new("/no/dir")).unwrap_err();
+    assert_eq!(missing.to_string(), "cannot sync the file system of /no/dir");
+}
+
+#[test]
 fn bytes_are_appended() {
     let (_directory, root) = root();
     let journal = Path::new("/var/lib/journal.ndjson");
     root.append(journal, b"one\n", 0o600).unwrap();
-    root.append(journal, b"two\n", 0o600).unwrap();
+    root.append_soon(journal, b"two\n", 0o600).unwrap();
     assert_eq!(root.read_text(journal).unwrap().unwrap(), "one\ntwo\n");
     assert_eq!(root.node(journal).unwrap().unwrap().meta.mode, 0o600);
 }

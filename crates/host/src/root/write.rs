@@ -22,14 +22,33 @@ impl Root {
     /// Puts a regular file at `path`, atomically; what is there (a link itself, not its target) is replaced.
     /// The directory must exist. On return the bytes and the name are on disk.
     pub fn write(&self, path: &Path, bytes: &[u8], meta: &Meta) -> Result<()> {
+        self.put(path, bytes, meta, Wait::Now)
+    }
+
+    /// As [`Root::write`], but bytes and name are on disk only after [`Root::sync`]: for many files at a time. After a
+    /// power cut in between, the name may lead to no bytes or to others.
+    pub fn write_soon(&self, path: &Path, bytes: &[u8], meta: &Meta) -> Result<()> {
+        self.put(path, bytes, meta, Wait::Later)
+    }
+
+    /// Waits until everything on the file system of a directory is on disk (syncfs(2)), whoever wrote it. Linux before
+    /// 5.8 does not tell here when the disk refused something.
+    pub fn sync(&self, directory: &Path) -> Result<()> {
+        let fail = |e: Errno| Error::file("sync the file system of", directory, e);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let fd = self.resolve(absolute(directory)?, flags, Mode::empty()).map_err(fail)?;
+        rustix::fs::syncfs(&fd).map_err(fail)
+    }
+
+    fn put(&self, path: &Path, bytes: &[u8], meta: &Meta, wait: Wait) -> Result<()> {
         let fail = |e: std::io::Error| Error::file("write", path, e);
-        self.replace(path, meta, |place| {
+        self.replace(path, meta, wait, |place| {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let fd = rustix::fs::openat(&place.directory, &place.temporary, flags, Mode::from(0o600))?;
             let mut file = File::from(fd);
             file.write_all(bytes)?;
             apply(file.as_fd(), meta)?;
-            file.sync_all()
+            if wait == Wait::Now { file.sync_all() } else { Ok(()) }
         })
         .map_err(|e| e.or(fail))
     }
@@ -42,7 +61,7 @@ impl Root {
             .resolve(absolute(from)?, OFlags::RDONLY, Mode::empty())
             .map_err(|e| Error::file("read", from, e))?;
         let mut source = File::from(source);
-        self.replace(path, meta, |place| {
+        self.replace(path, meta, Wait::Now, |place| {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let fd = rustix::fs::openat(&place.directory, &place.temporary, flags, Mode::from(0o600))?;
             let mut file = File::from(fd);
@@ -56,7 +75,7 @@ impl Root {
     /// Puts a symbolic link at `path`, atomically. Of `meta` only the owner and the attributes count.
     pub fn symlink(&self, path: &Path, target: &str, meta: &Meta) -> Result<()> {
         let fail = |e: std::io::Error| Error::file("link", path, e);
-        self.replace(path, meta, |place| {
+        self.replace(path, meta, Wait::Now, |place| {
             rustix::fs::symlinkat(target, &place.directory, &place.temporary)?;
             let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let fd = rustix::fs::openat(&place.directory, &place.temporary, flags, Mode::empty())?;
@@ -77,7 +96,7 @@ impl Root {
             });
         }
         let fail = |e: std::io::Error| Error::file("make the directory", path, e);
-        self.replace(path, meta, |place| {
+        self.replace(path, meta, Wait::Now, |place| {
             rustix::fs::mkdirat(&place.directory, &place.temporary, Mode::from(0o700))?;
             let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let fd = rustix::fs::openat(&place.directory, &place.temporary, flags, Mode::empty())?;
@@ -128,15 +147,25 @@ impl Root {
     pub fn append(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         let fail = |e: std::io::Error| Error::file("append to", path, e);
         let made = self.node(path)?.is_none();
-        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW;
-        let fd = self.resolve(absolute(path)?, flags, Mode::from(mode)).map_err(|e| fail(e.into()))?;
-        let mut file = File::from(fd);
-        file.write_all(bytes).map_err(fail)?;
-        file.sync_data().map_err(fail)?;
+        self.extend(path, bytes, mode)?.sync_data().map_err(fail)?;
         if made && let Some((directory, _)) = self.parent(path)? {
             rustix::fs::fsync(&directory).map_err(|e| fail(e.into()))?;
         }
         Ok(())
+    }
+
+    /// As [`Root::append`], without waiting: the bytes are on disk with the next ones that are waited for.
+    pub fn append_soon(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+        self.extend(path, bytes, mode).map(drop)
+    }
+
+    fn extend(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<File> {
+        let fail = |e: std::io::Error| Error::file("append to", path, e);
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW;
+        let fd = self.resolve(absolute(path)?, flags, Mode::from(mode)).map_err(|e| fail(e.into()))?;
+        let mut file = File::from(fd);
+        file.write_all(bytes).map_err(fail)?;
+        Ok(file)
     }
 
     /// Opens a file for a lock, made with mode 0600 when it is not there.
@@ -166,6 +195,7 @@ impl Root {
         &self,
         path: &Path,
         meta: &Meta,
+        wait: Wait,
         make: impl FnOnce(&Place) -> std::io::Result<()>,
     ) -> Result<(), Refusal> {
         if meta.mode > 0o7777 {
@@ -177,7 +207,9 @@ impl Root {
         let place = Place { directory, temporary: temporary_name() };
         let renamed = make(&place).and_then(|()| {
             rustix::fs::renameat(&place.directory, &place.temporary, &place.directory, name)?;
-            rustix::fs::fsync(&place.directory)?;
+            if wait == Wait::Now {
+                rustix::fs::fsync(&place.directory)?;
+            }
             Ok(())
         });
         renamed.map_err(|e| {
@@ -200,6 +232,15 @@ impl Refusal {
             Refusal::Ours(e) => e,
         }
     }
+}
+
+/// When what is written has to be on disk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// Before the call returns.
+    Now,
+    /// When [`Root::sync`] returns.
+    Later,
 }
 
 /// Where a node is made before it takes its place.

@@ -3,11 +3,11 @@
 //! Written as a docker archive (`podman load`, `docker load`), the one form that all versions of podman name on loading.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::Write;
 
 use serde_json::json;
 
-use crate::digest::Digest;
+use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 
 /// What the image is called and does.
@@ -38,18 +38,9 @@ pub struct Assembled {
 
 /// Makes the image.
 pub fn scratch_image(program: &[u8], spec: &ImageSpec) -> Result<Assembled> {
-    let layer = layer(program, spec)?;
+    let layer = layer(Vec::with_capacity(program.len() + 16 * 1024), program, spec)?;
     let layer_digest = Digest::of(&layer);
-    let epoch = "1970-01-01T00:00:00Z";
-    let config = json!({
-        "architecture": spec.architecture,
-        "config": { "Entrypoint": spec.entrypoint, "Labels": spec.labels },
-        "created": epoch,
-        "history": [{ "created": epoch, "created_by": "provision" }],
-        "os": "linux",
-        "rootfs": { "diff_ids": [layer_digest], "type": "layers" },
-    })
-    .to_string();
+    let config = configuration(&layer_digest, spec);
     let image_id = Digest::of(config.as_bytes()).hex();
     let (config_name, layer_name) = (format!("{image_id}.json"), format!("{}.tar", layer_digest.hex()));
     let manifest =
@@ -65,9 +56,29 @@ pub fn scratch_image(program: &[u8], spec: &ImageSpec) -> Result<Assembled> {
     Ok(Assembled { archive: finish(archive)?, image_id })
 }
 
+/// The id of the image that [`scratch_image`] makes. Makes none: of a large program nothing is copied.
+pub fn scratch_image_id(program: &[u8], spec: &ImageSpec) -> Result<String> {
+    let layer_digest = layer(Hasher::new()?, program, spec)?.finish()?;
+    Ok(Digest::of(configuration(&layer_digest, spec).as_bytes()).hex())
+}
+
+/// The image's configuration, whose digest is the image's id.
+fn configuration(layer: &Digest, spec: &ImageSpec) -> String {
+    let epoch = "1970-01-01T00:00:00Z";
+    let config = json!({
+        "architecture": spec.architecture,
+        "config": { "Entrypoint": spec.entrypoint, "Labels": spec.labels },
+        "created": epoch,
+        "history": [{ "created": epoch, "created_by": "provision" }],
+        "os": "linux",
+        "rootfs": { "diff_ids": [layer], "type": "layers" },
+    });
+    config.to_string()
+}
+
 /// The image's only layer.
-fn layer(program: &[u8], spec: &ImageSpec) -> Result<Vec<u8>> {
-    let mut layer = tar::Builder::new(Vec::with_capacity(program.len() + 16 * 1024));
+fn layer<W: Write>(out: W, program: &[u8], spec: &ImageSpec) -> Result<W> {
+    let mut layer = tar::Builder::new(out);
     for directory in &spec.directories {
         add(&mut layer, &format!("{directory}/"), tar::EntryType::Directory, 0o755, b"")?;
     }
@@ -76,8 +87,8 @@ fn layer(program: &[u8], spec: &ImageSpec) -> Result<Vec<u8>> {
 }
 
 /// One entry of root's, as old as the epoch, so that the same content gives the same bytes.
-fn add(
-    archive: &mut tar::Builder<Vec<u8>>,
+fn add<W: Write>(
+    archive: &mut tar::Builder<W>,
     name: &str,
     kind: tar::EntryType,
     mode: u32,
@@ -93,8 +104,8 @@ fn add(
     archive.append_data(&mut header, name, bytes).map_err(|e| Error::file("pack", name.as_ref(), e))
 }
 
-fn finish(archive: tar::Builder<Vec<u8>>) -> Result<Vec<u8>> {
-    let packed = archive.into_inner().and_then(|mut bytes| bytes.flush().map(|()| bytes));
+fn finish<W: Write>(archive: tar::Builder<W>) -> Result<W> {
+    let packed = archive.into_inner().and_then(|mut out| out.flush().map(|()| out));
     packed.map_err(|e| Error::file("pack", "the image".as_ref(), e))
 }
 
@@ -118,6 +129,7 @@ mod tests {
     fn the_same_program_gives_the_same_image() {
         let one = scratch_image(b"program", &spec()).unwrap();
         assert_eq!(one, scratch_image(b"program", &spec()).unwrap());
+        assert_eq!(one.image_id, scratch_image_id(b"program", &spec()).unwrap());
         assert_ne!(one.image_id, scratch_image(b"another", &spec()).unwrap().image_id);
     }
 

@@ -9,7 +9,7 @@ use provision_converge::Bytes;
 use provision_host::facts::Facts;
 use provision_oci::Digest;
 use provision_oci::archive::{self, ArchivedImage};
-use provision_oci::assemble::{Assembled, ImageSpec, scratch_image};
+use provision_oci::assemble::{Assembled, ImageSpec, scratch_image, scratch_image_id};
 
 use super::Forge;
 use crate::error::{Error, FileError};
@@ -31,7 +31,8 @@ impl Forge<'_> {
         let Some(registry) = &profile.registry else { return Ok(exact) };
         let image = match &registry.backend {
             Backend::Embedded => {
-                let id = self.assemble("localhost/provision-registry:lock", &facts.arch)?.image_id;
+                let (program, spec) = self.own_image("localhost/provision-registry:lock", &facts.arch)?;
+                let id = scratch_image_id(&program, &spec).map_err(|source| self.unpacked(source))?;
                 // The name follows the content: another image has another name, so that the unit's text changes
                 // with it, and a rollback finds the image that it ran before.
                 let short = id.get(..12).unwrap_or(&id);
@@ -72,6 +73,12 @@ impl Forge<'_> {
     }
 
     fn assemble(&self, name: &str, machine: &str) -> Result<Assembled, Error> {
+        let (program, spec) = self.own_image(name, machine)?;
+        scratch_image(&program, &spec).map_err(|source| self.unpacked(source))
+    }
+
+    /// What our own image is made of.
+    fn own_image(&self, name: &str, machine: &str) -> Result<(Vec<u8>, ImageSpec), Error> {
         let program = self.file(&self.binary)?;
         if let Some(loader) = loader(&program) {
             return Err(Error::NotStatic { binary: self.binary.clone(), loader });
@@ -84,8 +91,11 @@ impl Forge<'_> {
             labels: [("org.opencontainers.image.title".to_owned(), "provision-registry".to_owned())].into(),
             architecture: go_architecture(machine).to_owned(),
         };
-        scratch_image(&program, &spec)
-            .map_err(|source| Error::Image { what: self.binary.display().to_string(), source })
+        Ok((program, spec))
+    }
+
+    fn unpacked(&self, source: provision_oci::Error) -> Error {
+        Error::Image { what: self.binary.display().to_string(), source }
     }
 
     fn carried(&self, path: &Path, digest: Option<&str>) -> Result<(Vec<u8>, ArchivedImage), Error> {

@@ -32,6 +32,14 @@ lint:
 build:
     cargo build --release --package provision
 
+# What plans and applies of many files cost, beside ansible-playbook.
+bench-plan *ARGS:
+    cargo run --quiet --package integration --bin bench-plan -- {{ARGS}}
+
+# What a no-change apply of the bastion takes in a guest, beside ansible-playbook.
+bench-guest:
+    cargo run --quiet --package vm-tests --bin bench-guest
+
 # The crates' documentation.
 doc:
     cargo doc --no-deps --workspace

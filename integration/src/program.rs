@@ -24,7 +24,7 @@ pub struct Ended {
 /// It sees no credentials of whoever runs the tests.
 pub fn provision() -> Result<Command> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| build().map_err(|error| format!("{error:#}")));
+    let built = BUILT.get_or_init(|| build(&[]).map_err(|error| format!("{error:#}")));
     let path = built.as_ref().map_err(|error| anyhow::anyhow!("provision could not be built: {error}"))?;
     let mut command = Command::new(path);
     command.env_remove("REGISTRY_AUTH_FILE").env_remove("XDG_RUNTIME_DIR").env_remove("XDG_CONFIG_HOME");
@@ -32,11 +32,16 @@ pub fn provision() -> Result<Command> {
     Ok(command)
 }
 
+/// The `provision` of this workspace as it is shipped, built if need be.
+pub fn released() -> Result<PathBuf> {
+    build(&["--release"])
+}
+
 /// Asks cargo, which knows the target directory and whether anything has to be done.
-fn build() -> Result<PathBuf> {
+fn build(options: &[&str]) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--package", "provision", "--message-format", "json"]);
+    command.args(["build", "--quiet", "--package", "provision", "--message-format", "json"]).args(options);
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     let ended = run(&mut command)?.ok()?;
     let messages = ended.text()?;

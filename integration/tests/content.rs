@@ -111,6 +111,7 @@ impl Bench {
             name: "test",
             profile: "",
             lock: None,
+            agreed: None,
             who: "test",
             confirm: None,
             interrupted,

@@ -33,6 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn apply(engine: &Engine<'_>, name: &str, desired: &Desired) -> Result<(), Box<dyn Error>> {
     let applied = engine.apply(&Request {
+        agreed: None,
         desired,
         name,
         profile: "",

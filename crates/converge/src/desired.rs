@@ -111,6 +111,11 @@ fn forget_generated(state: &mut State) {
     }
 }
 
+/// sha256 over canonical JSON, in hexadecimal.
+pub fn digest(value: &serde_json::Value) -> String {
+    hex(&sha256(canonical::text(value).as_bytes()))
+}
+
 /// The fingerprint of bytes that are no secret.
 pub fn plain_fingerprint(bytes: &[u8]) -> String {
     format!("sha256:{}", hex(&sha256(bytes)))

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use provision_host::{Family, Host, packages};
 
+use crate::agreement::Agreement;
 use crate::content;
 use crate::desired::Desired;
 use crate::difference::{self, Difference};
@@ -30,6 +31,7 @@ use crate::resource::{Kind, ResourceId, Resources};
 use crate::state::{Content, State};
 use crate::vault::Vault;
 
+mod agree;
 mod arm;
 mod confirm;
 mod report;
@@ -53,6 +55,8 @@ pub struct Request<'a> {
     pub profile: &'a str,
     /// The text of the lock that was used, kept beside it; none when the profile has none.
     pub lock: Option<&'a str>,
+    /// The saved plan that this is; none: whatever the plan is by now.
+    pub agreed: Option<&'a Agreement>,
     /// Who asks.
     pub who: &'a str,
     /// Whether it counts only once somebody confirms it.
@@ -69,7 +73,7 @@ pub enum Applied {
     /// The host was as wanted, and proved to be; nothing was written.
     Nothing,
     /// A new generation is in force.
-    Committed(Report),
+    Committed(Box<Report>),
     /// A new generation is done and proved, and waits to be confirmed.
     Waiting(Pending),
 }
@@ -189,6 +193,15 @@ impl<'a> Engine<'a> {
         difference::of(self.machine, desired, step)
     }
 
+    /// The state that a resource of `desired`, or one that is recorded, is in now.
+    pub fn state(&self, desired: &Desired, id: &ResourceId) -> Result<Option<State>> {
+        let recorded = self.recorded()?.resources;
+        let recorded = recorded.get(id).map(|resource| &resource.state);
+        let wanted = desired.resources.get(id).map(|resource| &resource.state);
+        let Some(state) = wanted.or(recorded) else { return Ok(None) };
+        Ok(observe(self.machine, &[(id, Hint { state, recorded })].into())?.remove(id))
+    }
+
     fn plan_from(&self, desired: &Desired, recorded: &Resources, baseline: &Baseline) -> Result<Plan> {
         let hint = |id| {
             let recorded = recorded.get(id).map(|resource| &resource.state);
@@ -207,9 +220,14 @@ impl<'a> Engine<'a> {
         self.machine.vault.prepare()?;
         let before = self.recorded()?;
         let plan = self.plan_from(request.desired, &before.resources, &self.records.baseline()?)?;
+        if let Some(agreed) = request.agreed {
+            self.holds(agreed, &plan)?;
+        }
         if let Some((id, reason)) = plan.unknown.iter().next() {
             return Err(Error::Unknown { id: id.clone(), reason: reason.clone() }.into());
         }
+        let corrective = plan.steps.iter().filter(|step| step.why == Why::Drift).count();
+        (request.listener)(&Event::Planned { steps: plan.steps.len(), corrective, state_id: &plan.state_id });
         if plan.is_empty() && before.resources == request.desired.resources {
             self.prove(request.desired, request.listener, request.interrupted)?;
             return Ok(Applied::Nothing);
@@ -220,7 +238,11 @@ impl<'a> Engine<'a> {
         }
         let number = self.records.numbers()?.last().map_or(1, |last| last + 1);
         self.keep_bytes(request.desired, &plan)?;
-        let asked = Asked { who: request.who.to_owned(), profile: request.name.to_owned() };
+        let asked = Asked {
+            who: request.who.to_owned(),
+            profile: request.name.to_owned(),
+            saved_plan: request.agreed.map(|agreed| agreed.id.clone()),
+        };
         self.records.begin(number, &asked, request, &plan)?;
         self.journal.append(&Record::Begin { generation: number })?;
         let confirm = request.confirm.filter(|confirm| confirm.applies(&plan));
@@ -229,7 +251,7 @@ impl<'a> Engine<'a> {
             Ok(Some(pending)) => Ok(Applied::Waiting(pending)),
             Ok(None) => {
                 let report = self.commit(number, request.desired, &plan, request.listener)?;
-                Ok(Applied::Committed(report))
+                Ok(Applied::Committed(Box::new(report)))
             }
             Err(cause) => Err(self.take_back(number, request.listener, cause)),
         }
@@ -290,7 +312,7 @@ impl<'a> Engine<'a> {
                 }
             })?;
             self.journal.note(&Record::Done { step: place })?;
-            let milliseconds = begun.elapsed().as_millis();
+            let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
             listener(&Event::Done { number: place, total, nothing: done, milliseconds });
         }
         Ok(())

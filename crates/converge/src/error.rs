@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::agreement::Moved;
 use crate::resource::ResourceId;
 
 /// The result of everything in this crate.
@@ -33,6 +34,15 @@ pub enum Error {
         /// What is there.
         found: String,
     },
+    /// A saved plan does not fit the host any more.
+    #[error("the plan is stale: {} since it was saved", if moved.len() == 1 { "one thing moved".to_owned() } else { format!("{} things moved", moved.len()) })]
+    Stale {
+        /// All that moved.
+        moved: Vec<Moved>,
+    },
+    /// A plan cannot be bound to a host that has no identity.
+    #[error("/etc/machine-id does not name this host: expected 32 hexadecimal digits, not all of them 0")]
+    NoMachineId,
     /// Resources that could not be read or that something is in the way of; nothing is changed as long as there are any.
     #[error("{id}: {reason}")]
     Unknown {

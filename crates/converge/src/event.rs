@@ -16,6 +16,15 @@ pub enum Event<'a> {
         /// Why it goes back.
         reason: &'a str,
     },
+    /// The plan is made; nothing was changed before this.
+    Planned {
+        /// How many steps there are; with none, nothing is done.
+        steps: usize,
+        /// How many of them repair drift.
+        corrective: usize,
+        /// The state that they lead to.
+        state_id: &'a str,
+    },
     /// A step begins.
     Started {
         /// Its place, from 1.
@@ -34,7 +43,7 @@ pub enum Event<'a> {
         /// Nothing had to be done: the host was as wanted already.
         nothing: bool,
         /// How long it took, in milliseconds.
-        milliseconds: u128,
+        milliseconds: u64,
     },
     /// Something is proved now.
     Proving {
@@ -58,6 +67,11 @@ pub enum Event<'a> {
     RollingBack {
         /// Why.
         reason: String,
+    },
+    /// What was done is taken back: the host is as it was before.
+    Undone {
+        /// The generation that does not count.
+        generation: u64,
     },
     /// The generation counts.
     Committed {

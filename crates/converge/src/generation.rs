@@ -34,6 +34,9 @@ pub struct Report {
     pub who: String,
     /// What was asked for: name of a profile, `rollback to 3`, `destroy`.
     pub profile: String,
+    /// The saved plan that it was, by its id; none when it was planned when it was applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saved_plan: Option<String>,
     /// The state id.
     pub state_id: String,
     /// How it ended.
@@ -83,6 +86,9 @@ pub(crate) struct Asked {
     pub(crate) who: String,
     /// What for: see [`Report::profile`].
     pub(crate) profile: String,
+    /// The saved plan that is applied, by its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) saved_plan: Option<String>,
 }
 
 /// provision's own directory on the host: baseline and generations.

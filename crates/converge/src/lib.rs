@@ -3,6 +3,7 @@
 //! Knows states, ops, order and undo; must not know what a section of a profile means, and prints nothing.
 
 mod accounts;
+mod agreement;
 mod canonical;
 mod comparison;
 mod content;
@@ -15,6 +16,7 @@ mod garbage;
 mod generation;
 mod guard;
 pub mod health;
+mod host_id;
 mod journal;
 mod machine;
 mod needs;
@@ -30,6 +32,7 @@ mod risk;
 mod state;
 mod vault;
 
+pub use agreement::{Agreement, Moved};
 pub use comparison::{BadSide, Contrast, Side};
 pub use desired::{Desired, Remote};
 pub use difference::Difference;
@@ -41,6 +44,7 @@ pub use event::Event;
 pub use garbage::{Collected, Keep};
 pub use generation::{Link, Outcome, Records, Report};
 pub use health::Health;
+pub use host_id::host_id;
 pub use machine::Machine;
 pub use op::{Op, Undo};
 pub use plan::{Baseline, Observed, Phase, Plan, Step, Why, plan};

@@ -17,7 +17,9 @@ use crate::op::Op;
 use crate::part;
 use crate::poke::Poke;
 use crate::resource::ResourceId;
-use crate::state::{DirectoryState, FileState, ImageSource, PartState, State, SymlinkState, UnitState};
+use crate::state::{
+    Content, DirectoryState, FileState, ImageSource, PartState, State, SymlinkState, UnitState,
+};
 
 /// Loading an image of a few hundred megabytes takes minutes on a slow disk.
 const IMAGE_LIMIT: Duration = Duration::from_secs(1800);
@@ -105,25 +107,37 @@ fn as_planned(is: &State, from: &State, to: &State) -> bool {
 }
 
 /// A state in a few words, for errors.
-fn in_words(state: &State) -> String {
+pub(crate) fn in_words(state: &State) -> String {
     match state {
         State::Absent => "nothing there".into(),
         State::File(file) => {
-            let content = file.content.fingerprint.as_deref().unwrap_or("not made yet");
+            let content = short(&file.content);
             format!("a file ({content}, mode {:04o}, {}:{})", file.mode, file.owner, file.group)
         }
         State::Directory(directory) => format!("a directory (mode {:04o})", directory.mode),
         State::Symlink(link) => format!("a link to {}", link.target),
         State::Part(PartState { content: None, .. }) => "a file without the part".into(),
-        State::Part(_) => "a file with another part".into(),
+        State::Part(PartState { content: Some(content), .. }) => format!("a part ({})", short(content)),
         State::Package(package) => format!("version {}", package.version.as_deref().unwrap_or("any")),
-        State::Unit(unit) => format!("enabled {:?}, active {:?}", unit.enabled, unit.active),
-        State::Image(image) => format!("image {}", image.id),
+        State::Unit(UnitState { enabled, active, masked }) => {
+            let word = |is: &Option<bool>, yes, no| is.map(|is| if is { yes } else { no });
+            let words = [word(active, "running", "stopped"), word(enabled, "enabled", "disabled")];
+            let masked = masked.filter(|masked| *masked).map(|_| "masked");
+            let words: Vec<&str> = words.into_iter().chain([masked]).flatten().collect();
+            format!("a unit ({})", words.join(", "))
+        }
+        State::Image(image) => format!("image {}", image.id.get(..12).unwrap_or(&image.id)),
         State::Setting { value, .. } => format!("{value:?}"),
         State::Content(_) => "content".into(),
         State::Foreign { what } => what.clone(),
         State::Unknown { reason } => format!("unreadable: {reason}"),
     }
+}
+
+/// Enough of a fingerprint to tell two apart.
+fn short(content: &Content) -> &str {
+    let whole = content.fingerprint.as_deref().unwrap_or("not made yet");
+    whole.get(..19).unwrap_or(whole)
 }
 
 fn put(machine: Machine<'_>, id: &ResourceId, to: &State) -> Result<()> {

@@ -42,6 +42,7 @@ fn a_host_that_fell_ill_is_told_although_nothing_differs() {
             name: "anchored",
             profile: "",
             lock: None,
+            agreed: None,
             who: "test",
             confirm: None,
             interrupted: &|| false,

@@ -118,6 +118,7 @@ impl Bench {
             steps.get() > stop
         };
         engine.apply(&Request {
+            agreed: None,
             desired,
             name: "random",
             profile: "",

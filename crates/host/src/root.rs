@@ -65,6 +65,11 @@ impl Root {
 
     /// The bytes of a regular file; symbolic links are followed inside the root. `None` when nothing is there.
     pub fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        Ok(self.read_with_meta(path)?.map(|(bytes, _)| bytes))
+    }
+
+    /// As [`Root::read`], with mode and owner of the very file that was read. Extended attributes are left out.
+    pub fn read_with_meta(&self, path: &Path) -> Result<Option<(Vec<u8>, Meta)>> {
         // NONBLOCK: opening a pipe must not hang; it is refused below.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
         let opened = absent(self.resolve(absolute(path)?, flags, Mode::empty()));
@@ -75,7 +80,7 @@ impl Root {
         }
         let mut bytes = Vec::new();
         File::from(fd).read_to_end(&mut bytes).map_err(|e| Error::file("read", path, e))?;
-        Ok(Some(bytes))
+        Ok(Some((bytes, Meta::new(stat.st_mode & 0o7777, stat.st_uid, stat.st_gid))))
     }
 
     /// As [`Root::read`], as text; bytes that are not UTF-8 become U+FFFD.

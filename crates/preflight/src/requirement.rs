@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use provision_host::Error;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::check::{self, Check};
 use crate::judge;
@@ -14,8 +14,8 @@ use crate::verdict::Verdict;
 use crate::version::Version;
 
 /// One thing that a host must offer. Each becomes one finding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "require")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "require", deny_unknown_fields)]
 pub enum Requirement {
     /// podman.
     Podman {

@@ -44,6 +44,8 @@ pub(crate) struct Draft {
     pub(crate) desired: Desired,
     recipes: Vec<Recipe>,
     origins: BTreeMap<ResourceId, Origin>,
+    keys: BTreeMap<ResourceId, BTreeSet<&'static str>>,
+    because: Vec<&'static str>,
     problems: Problems,
     section: &'static str,
     order: u32,
@@ -57,6 +59,8 @@ impl Draft {
             desired: Desired::default(),
             recipes: Vec::new(),
             origins: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            because: Vec::new(),
             problems: Problems::default(),
             section: "",
             order: 0,
@@ -67,9 +71,15 @@ impl Draft {
     /// From here on, everything belongs to this section, which stands there.
     pub(crate) fn section(&mut self, name: &'static str, origin: Option<&Origin>) {
         (self.section, self.order) = (name, self.order + 1);
+        self.because = vec![name];
         if let Some(origin) = origin {
             self.origin = origin.clone();
         }
+    }
+
+    /// From here on, everything comes from these keys of the profile, until others or the next section are named.
+    pub(crate) fn because(&mut self, keys: &[&'static str]) {
+        self.because = keys.to_vec();
     }
 
     /// Adds a resource. `origin` is where it is declared, if that is more exact than the section.
@@ -81,6 +91,7 @@ impl Draft {
             state,
             pokes: pokes.iter().cloned().collect(),
         };
+        self.keys.entry(id.clone()).or_default().extend(&self.because);
         let old = self.desired.resources.get(&id);
         match old.map(|old| meet(&old.state, &resource.state)) {
             None | Some(Meeting::TakeNew) => {
@@ -106,7 +117,12 @@ impl Draft {
         if !self.problems.is_empty() {
             return Err(self.problems);
         }
-        Ok(Resolution { desired: self.desired, recipes: self.recipes, origins: self.origins })
+        Ok(Resolution {
+            desired: self.desired,
+            recipes: self.recipes,
+            origins: self.origins,
+            keys: self.keys,
+        })
     }
 
     fn clash(&mut self, first: &ResourceId, second: &ResourceId, origin: &Origin) {

@@ -35,7 +35,7 @@ pub struct Forge<'a> {
 }
 
 /// One piece, or one pair, that is made.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Making {
     /// What, for people.
     pub what: String,

@@ -9,6 +9,7 @@
 pub mod attachment;
 mod draft;
 pub mod error;
+pub mod explain;
 pub mod forge;
 pub mod import;
 pub mod lock;

@@ -117,7 +117,14 @@ fn overlay(base: &mut Table, own: Table, path: &mut Vec<String>, problems: &mut 
                             .and(&old.node.origin, format!("{} in the import", inherited.kind())),
                     );
                 }
-                **old = Entry { key: entry.key, node: Node { value, ..entry.node } };
+                let over = match old.node.value.same(&value) {
+                    true => Vec::new(),
+                    false => {
+                        let earlier = std::mem::take(&mut old.node.over);
+                        std::iter::once(old.node.clone()).chain(earlier).collect()
+                    }
+                };
+                **old = Entry { key: entry.key, node: Node { value, over, ..entry.node } };
             }
         }
         path.pop();

@@ -20,7 +20,7 @@ use crate::section::redirect::{Redirect, RedirectWritten};
 use crate::section::registry::{self, Registry, RegistryWritten};
 use crate::section::trust::{Trust, TrustWritten};
 use crate::source::{Origin, Source};
-use crate::tree::Table;
+use crate::tree::{Node, Table, Value};
 use crate::variable::Variables;
 
 /// One host, declared.
@@ -67,6 +67,17 @@ impl Merged {
             }
         }
         None
+    }
+
+    /// What a dotted key is set to.
+    pub(crate) fn node(&self, key: &str) -> Option<&Node> {
+        let mut parts = key.split('.');
+        let mut node = &self.table.get(parts.next()?)?.node;
+        for part in parts {
+            let Value::Table(table) = &node.value else { return None };
+            node = &table.get(part)?.node;
+        }
+        Some(node)
     }
 
     /// The file that was asked for.

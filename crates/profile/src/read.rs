@@ -310,6 +310,16 @@ macro_rules! choice {
             }
         }
 
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let word: String = serde::Deserialize::deserialize(deserializer)?;
+                match word.as_str() {
+                    $($word => Ok(Self::$variant),)*
+                    other => Err(serde::de::Error::unknown_variant(other, &[$($word),*])),
+                }
+            }
+        }
+
         impl $name {
             /// The word as it is written in a profile.
             pub fn word(self) -> &'static str {

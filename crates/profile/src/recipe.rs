@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::scalar::Subject;
 use crate::secret::Secret;
@@ -26,8 +26,8 @@ pub const REGISTRY_HTPASSWD: &str = "registry-htpasswd";
 pub const REGISTRY_AUTH_ENTRY: &str = "registry-auth-entry";
 
 /// How one piece, or one pair of pieces, is made. The text fields name pieces in the vault.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "make")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "make", deny_unknown_fields)]
 pub enum Recipe {
     /// A password.
     Password {

@@ -1,7 +1,7 @@
 //! From a profile, facts and what a lock makes exact to what the host shall be. Pure: no clock, no environment, no chance; the same
 //! input gives the same bytes on every machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use provision_converge::{Desired, ResourceId};
 use provision_host::facts::Facts;
@@ -33,6 +33,8 @@ pub struct Resolution {
     pub recipes: Vec<Recipe>,
     /// Where each resource is declared.
     pub origins: BTreeMap<ResourceId, Origin>,
+    /// The keys of the profile that each resource comes from: sections, or keys in them.
+    pub keys: BTreeMap<ResourceId, BTreeSet<&'static str>>,
 }
 
 /// Resolves a profile. Sections come in their order: host, trust, registry, pull-secret, redirect, mirror.

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use crate::problem::{Problem, Problems, list, nearest};
@@ -13,7 +13,7 @@ use crate::scalar::{Count, NearPath};
 use crate::tree::{Node, Value};
 
 /// A reference to a secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Secret {
     /// Made once on the host, with so many characters.

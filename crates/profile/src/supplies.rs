@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::profile::Profile;
+use crate::recipe::Recipe;
 use crate::secret::Secret;
 use crate::section::registry::{Backend, ServerImage};
 
@@ -22,17 +23,42 @@ pub struct Supplies {
     pub credentials: BTreeSet<String>,
 }
 
+impl Supplies {
+    /// What making things by these recipes will ask for.
+    pub fn of(recipes: &[Recipe]) -> Self {
+        let mut supplies = Self::default();
+        for recipe in recipes {
+            match recipe {
+                Recipe::Password { source, .. } => supplies.secret(source),
+                Recipe::OwnPair { key_file: file, .. }
+                | Recipe::BaseEntry { file, .. }
+                | Recipe::CarriedImage { file, .. } => drop(supplies.files.insert(file.clone())),
+                Recipe::Authority { .. }
+                | Recipe::Certificate { .. }
+                | Recipe::Htpasswd { .. }
+                | Recipe::AuthEntry { .. }
+                | Recipe::OwnImage { .. } => {}
+            }
+        }
+        supplies
+    }
+
+    fn secret(&mut self, secret: &Secret) {
+        match secret {
+            Secret::Generate(_) => {}
+            Secret::File(path) => drop(self.files.insert(path.clone())),
+            Secret::Env(name) => drop(self.variables.insert(name.clone())),
+            Secret::Credential(name) => drop(self.credentials.insert(name.clone())),
+        }
+    }
+}
+
 impl Profile {
     /// What making things of this profile will ask for, beyond what loading it has read.
     pub fn supplies(&self) -> Supplies {
         let mut supplies = Supplies::default();
         if let Some(registry) = &self.registry {
-            match &registry.password {
-                Secret::Generate(_) => {}
-                Secret::File(path) => drop(supplies.files.insert(path.clone())),
-                Secret::Env(name) => drop(supplies.variables.insert(name.clone())),
-                Secret::Credential(name) => drop(supplies.credentials.insert(name.clone())),
-            }
+            supplies.secret(&registry.password);
             if let Backend::Distribution(ServerImage::Archive { path, .. }) = &registry.backend {
                 supplies.files.insert(path.clone());
             }

@@ -20,6 +20,10 @@ pub struct Node {
     pub value: Value,
     /// Where.
     pub origin: Origin,
+    /// Other values that imports gave it, and that this one took the place of, nearest first.
+    pub over: Vec<Node>,
+    /// The variables in it, each with the value that was taken.
+    pub variables: Vec<Node>,
 }
 
 /// TOML's kinds of value. Dates are kept as text: no key of a profile is one.
@@ -47,6 +51,27 @@ pub struct Entry {
     pub key: Origin,
     /// Its value.
     pub node: Node,
+}
+
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::String(text) => write!(f, "{}", serde_json::Value::from(text.as_str())),
+            Self::Integer(number) => write!(f, "{number}"),
+            Self::Float(number) => write!(f, "{number}"),
+            Self::Boolean(boolean) => write!(f, "{boolean}"),
+            Self::Datetime(date) => f.write_str(date),
+            Self::Array(items) => {
+                let items: Vec<String> = items.iter().map(|item| item.value.to_string()).collect();
+                write!(f, "[{}]", items.join(", "))
+            }
+            Self::Table(table) => {
+                let entries: Vec<String> =
+                    table.iter().map(|(key, entry)| format!("{key} = {}", entry.node.value)).collect();
+                write!(f, "{{ {} }}", entries.join(", "))
+            }
+        }
+    }
 }
 
 impl Value {
@@ -139,7 +164,7 @@ impl Builder<'_> {
             ),
             DeValue::Table(table) => Value::Table(self.table(table, &path)),
         };
-        Node { path, value, origin }
+        Node { path, value, origin, over: Vec::new(), variables: Vec::new() }
     }
 
     fn number(&mut self, origin: &Origin, title: &str) -> Value {

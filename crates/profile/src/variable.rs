@@ -72,7 +72,8 @@ impl Variables {
             problems.push(Problem::new(&origin, title, "").and(&declared.origin, "declared here"));
             return;
         };
-        let node = Node { path: declared.path.clone(), value, origin };
+        let over = vec![declared.clone()];
+        let node = Node { path: declared.path.clone(), value, origin, over, variables: Vec::new() };
         self.0.insert(name.to_owned(), node);
     }
 
@@ -80,6 +81,7 @@ impl Variables {
     pub(crate) fn substitute(&self, table: &mut Table, problems: &mut Problems) {
         for (name, mut entry) in std::mem::take(table) {
             self.node(&mut entry.node, problems);
+            entry.node.variables.extend(self.used(&name));
             let name = match self.text(&name, &entry.key, problems) {
                 None => name,
                 Some(Value::String(text)) => text,
@@ -100,14 +102,29 @@ impl Variables {
     fn node(&self, node: &mut Node, problems: &mut Problems) {
         match &mut node.value {
             Value::String(text) => {
+                let used = self.used(text);
                 if let Some(value) = self.text(text, &node.origin, problems) {
-                    node.value = value;
+                    (node.value, node.variables) = (value, used);
                 }
             }
             Value::Array(items) => items.iter_mut().for_each(|item| self.node(item, problems)),
             Value::Table(table) => self.substitute(table, problems),
             Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {}
         }
+    }
+
+    /// The variables that a string names.
+    fn used(&self, text: &str) -> Vec<Node> {
+        let mut parts = text.split(OPEN);
+        let mut before = parts.next().unwrap_or_default();
+        let mut used: Vec<Node> = Vec::new();
+        for part in parts {
+            let name = part.split_once('}').map_or("", |(name, _)| name);
+            let node = self.0.get(name).filter(|_| !before.ends_with('$'));
+            used.extend(node.filter(|node| used.iter().all(|other| other.path != node.path)).cloned());
+            before = part;
+        }
+        used
     }
 
     /// The value of a string with place-holders; `None` when it has none. `$${var.x}` stands for itself.

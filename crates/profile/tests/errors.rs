@@ -221,7 +221,13 @@ fn certificates_of_one_s_own() {
     let judge = |trust: &str, expected: &[&str]| {
         let text = format!("{HOST}{registry}[trust]\n{trust}");
         check(
-            &[("main.toml", &text), ("r.crt", "chain"), ("ca.pem", "ca"), ("x/ca.pem", "other")],
+            &[
+                ("main.toml", &text),
+                ("r.crt", "chain"),
+                ("both.pem", "chain\n-----BEGIN EC PRIVATE KEY-----\n"),
+                ("ca.pem", "ca"),
+                ("x/ca.pem", "other"),
+            ],
             &[],
             expected,
         );
@@ -231,6 +237,14 @@ fn certificates_of_one_s_own() {
     judge(
         "certificate = \"r.crt\"\n",
         &["/p/main.toml:9: `certificate` and `certificate-key` belong together"],
+    );
+    judge(
+        "certificate = \"both.pem\"\ncertificate-key = \"both.pem\"\nanchors = [\"ca.pem\"]\n",
+        &["/p/main.toml:9: /p/both.pem holds a private key; expected certificates alone"],
+    );
+    judge(
+        "anchors = [\"both.pem\"]\n",
+        &["/p/main.toml:9: /p/both.pem holds a private key; expected certificates alone"],
     );
     judge(pair, &["/p/main.toml:9: a certificate of your own needs the authority that signed it"]);
     judge(

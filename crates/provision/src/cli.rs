@@ -142,13 +142,13 @@ pub enum Command {
         /// First note in the lock what the profile names and the lock lacks
         #[arg(long)]
         update_lock: bool,
-        /// Save the plan, for `provision apply FILE`
-        #[arg(short, long, value_name = "FILE", hide = true)]
+        /// Save the plan as well: `provision apply FILE` does exactly this, once, on this host
+        #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
     /// Bring the host to the profile's state, prove it, and commit a generation
     Apply {
-        /// The profile.
+        /// The profile, or a saved plan.
         #[command(flatten)]
         profile: ProfileArgs,
         /// First note in the lock what the profile names and the lock lacks
@@ -169,7 +169,23 @@ pub enum Command {
     /// Confirm the generation that waits for it, from a new SSH connection
     Confirm,
     /// Show the generation in force: drift, health, expiry of certificates
-    Status,
+    Status {
+        /// A profile: what it would change is shown as well, apart from drift
+        profile: Option<PathBuf>,
+        /// Set a variable of the profile
+        #[arg(long = "set", value_name = "NAME=VALUE", requires = "profile")]
+        settings: Vec<String>,
+    },
+    /// Say why a resource is as it is, and why it changes
+    ///
+    /// Without an ID, all resources of the profile are listed, each with the line that it comes from.
+    Explain {
+        /// The profile.
+        #[command(flatten)]
+        profile: ProfileArgs,
+        /// The resource, such as `file:/etc/hosts#provision` or `unit:registry.service`
+        id: Option<String>,
+    },
     /// List the generations: what was applied, when, by whom, and how it ended
     Generations,
     /// Show what differs between two generations, or to what was there before provision
@@ -246,9 +262,6 @@ pub enum Command {
     /// Be the other side of --target: how provision calls itself on a target
     #[command(hide = true)]
     Relay,
-    /// Say why a resource is as it is
-    #[command(hide = true)]
-    Explain(NotBuilt),
     /// Make and judge certificates
     #[command(hide = true)]
     Trust(NotBuilt),
@@ -266,6 +279,17 @@ pub enum Reach {
 }
 
 impl Command {
+    /// The name of a command whose events are wanted as a stream.
+    pub fn streams(&self) -> Option<&'static str> {
+        match self {
+            Self::Apply { events: Some(EventFormat::Ndjson), .. } => Some("apply"),
+            Self::Rollback { events: Some(EventFormat::Ndjson), .. } => Some("rollback"),
+            Self::Destroy { events: Some(EventFormat::Ndjson), .. } => Some("destroy"),
+            Self::Recover { events: Some(EventFormat::Ndjson), .. } => Some("recover"),
+            _ => None,
+        }
+    }
+
     /// What the command is to a host.
     pub fn reach(&self) -> Reach {
         match self {
@@ -277,11 +301,11 @@ impl Command {
             | Self::Gc(_) => Reach::Changes,
             Self::Check(_)
             | Self::Plan { .. }
-            | Self::Status
+            | Self::Status { .. }
             | Self::Generations
             | Self::VerifyLog
             | Self::Diff(_)
-            | Self::Explain(_) => Reach::Reads,
+            | Self::Explain { .. } => Reach::Reads,
             Self::Mirror(_)
             | Self::PullSecret(_)
             | Self::Registry(_)
@@ -295,9 +319,15 @@ impl Command {
     }
 
     /// The profile that the command is about, if there is one.
-    pub fn profile(&self) -> Option<&ProfileArgs> {
+    pub fn profile(&self) -> Option<ProfileArgs> {
         match self {
-            Self::Check(profile) | Self::Plan { profile, .. } | Self::Apply { profile, .. } => Some(profile),
+            Self::Check(profile)
+            | Self::Plan { profile, .. }
+            | Self::Apply { profile, .. }
+            | Self::Explain { profile, .. } => Some(profile.clone()),
+            Self::Status { profile, settings } => {
+                Some(ProfileArgs { profile: profile.clone()?, settings: settings.clone() })
+            }
             _ => None,
         }
     }

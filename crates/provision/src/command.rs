@@ -5,6 +5,7 @@ pub mod check;
 pub mod confirm;
 pub mod destroy;
 pub mod diff;
+pub mod explain;
 pub mod gc;
 pub mod generations;
 pub mod lock;

@@ -1,7 +1,8 @@
 //! Exit codes: what a caller learns without reading a word.
 
 /// How a command ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Exit {
     /// Done, or nothing to do.
     Done = 0,

@@ -16,9 +16,10 @@ const RECORDS: &str = "put /var/lib/provision back as it was, from a backup of t
                        apply again: what is on the host then counts as having been there before";
 
 /// A command that failed.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize)]
 pub struct Failure {
     /// The exit code.
+    #[serde(skip)]
     pub exit: Exit,
     what: String,
     causes: Vec<String>,
@@ -71,6 +72,15 @@ impl Failure {
         }
     }
 
+    /// A saved plan does not fit the host any more; each line names something that moved.
+    pub fn stale(moved: Vec<String>) -> Self {
+        let things =
+            if moved.len() == 1 { "one thing".to_owned() } else { format!("{} things", moved.len()) };
+        let what = format!("the plan is stale: {things} moved since it was saved");
+        Self { causes: moved, ..Self::new(Exit::Conflict, what) }
+            .hint("nothing was changed; provision plan -o FILE PROFILE shows and saves what the plan is now")
+    }
+
     /// The failure as the command line shows it, without colours.
     pub fn text(&self) -> String {
         let mut text = format!("{}\n", self.what.trim_end());
@@ -113,6 +123,9 @@ impl From<HostError> for Failure {
 
 impl From<ConvergeError> for Failure {
     fn from(error: ConvergeError) -> Self {
+        if let ConvergeError::Stale { moved } = &error {
+            return Self::stale(moved.iter().map(ToString::to_string).collect());
+        }
         let exit = match &error {
             ConvergeError::Host(HostError::Locked { .. }) | ConvergeError::Waiting { .. } => Exit::Locked,
             ConvergeError::Unconfirmed { .. } => Exit::RolledBack,
@@ -132,6 +145,10 @@ impl From<ConvergeError> for Failure {
             ConvergeError::Unfinished => {
                 failure.hint("wait for it; `provision recover` takes back one that was cut off")
             }
+            ConvergeError::NoMachineId => failure.hint(
+                "systemd-machine-id-setup writes one (--root=DIR for an image); without it a plan could be applied \
+                 to another host",
+            ),
             ConvergeError::Unknown { .. } if provision_host::effective_uid() != 0 => {
                 failure.hint("run it as root: some of the host may only be read by root")
             }

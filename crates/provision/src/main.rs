@@ -12,9 +12,11 @@ mod inquiry;
 mod lock_file;
 mod out;
 mod remote;
+mod saved;
 mod show;
 mod signal;
 mod site;
+mod stream;
 mod supply;
 
 use std::path::Path;
@@ -27,30 +29,37 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 
 fn main() {
-    let exit = run();
+    let (mut exit, mut failure) = match run() {
+        Ok(exit) => (exit, None),
+        Err(failure) => (failure.exit, Some(failure)),
+    };
     if let (Exit::Done | Exit::Pending, Some(why)) = (exit, out::lost()) {
-        out::note(format!(
-            "{} cannot write to standard output\ncaused by:\n  1: {why}",
-            out::paint(out::BAD, "error:")
-        ));
-        std::process::exit(Exit::Failed as i32);
+        exit = Exit::Failed;
+        failure = Some(Failure::new(exit, "cannot write to standard output").cause(&why));
+    }
+    match &failure {
+        _ if stream::is_begun() => stream::end(exit, failure.as_ref()),
+        Some(failure) => {
+            out::note(format!("{} {}", out::paint(out::BAD, "error:"), failure.text().trim_end()));
+        }
+        None => {}
     }
     std::process::exit(exit as i32);
 }
 
-fn run() -> Exit {
+fn run() -> Result<Exit, Failure> {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return unparsed(&error),
+        Err(error) => return Ok(unparsed(&error)),
     };
     out::set_colour(cli.global.color);
-    let json = wants_json();
-    dispatch(cli).unwrap_or_else(|failure| {
-        if json {
+    if let Some(command) = cli.command.streams() {
+        stream::begin(command, cli.global.carried);
+    }
+    dispatch(cli).inspect_err(|failure| {
+        if wants_json() {
             out::json(&failure.json());
         }
-        out::note(format!("{} {}", out::paint(out::BAD, "error:"), failure.text().trim_end()));
-        failure.exit
     })
 }
 
@@ -106,7 +115,8 @@ fn dispatch(mut cli: Cli) -> Result<Exit, Failure> {
             command::apply::run(global, &profile, &confirm, events)
         }
         Command::Confirm => command::confirm::run(global),
-        Command::Status => command::status::run(global),
+        Command::Status { .. } => command::status::run(global, cli.command.profile().as_ref()),
+        Command::Explain { profile, id } => command::explain::run(global, &profile, id.as_deref()),
         Command::Generations => command::generations::run(global),
         Command::Diff(args) => command::diff::run(global, &args),
         Command::VerifyLog => command::verify_log::run(global),
@@ -120,7 +130,6 @@ fn dispatch(mut cli: Cli) -> Result<Exit, Failure> {
         Command::Gc(args) => command::gc::run(global, &args),
         Command::Relay => remote::relay(),
         Command::Lock(args) => command::lock::run(global, &args),
-        Command::Explain(_) => Err(Missing::Explain.into()),
         Command::Trust(_) => Err(Missing::Trust.into()),
         without_host => {
             if global.root != Path::new("/") {

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use anstyle::{AnsiColor, Style};
 
 use crate::cli::Colour;
+use crate::stream::{self, Told};
 
 /// What headings look like.
 pub const HEADING: Style = Style::new().bold();
@@ -52,8 +53,17 @@ pub fn lost() -> Option<&'static str> {
     LOST.get().map(String::as_str)
 }
 
-/// A line of anything else.
+/// A line of anything else; an event of its own where standard error is a stream of events.
 pub fn note(text: impl std::fmt::Display) {
+    if stream::is_begun() {
+        let text = anstream::adapter::strip_str(&text.to_string()).to_string();
+        return stream::tell(&Told::Note { text });
+    }
+    line(text);
+}
+
+/// A line on standard error, as it is.
+pub fn line(text: impl std::fmt::Display) {
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 

@@ -25,6 +25,7 @@ use crate::failure::Failure;
 use crate::out;
 use crate::signal;
 use crate::site::Site;
+use crate::stream;
 use crate::supply::Supply;
 
 /// How long nothing is heard before it is asked whether a signal came.
@@ -48,7 +49,7 @@ pub fn run(cli: &Cli, target: &str) -> Result<Exit, Failure> {
     let arguments = passed_on(&provision_host::args())?;
     // Whether anything but events may be said on standard error.
     let quiet = arguments.iter().any(|argument| argument.starts_with("--events"));
-    let bundle = Bundle::pack(arguments, cli.command.profile())?;
+    let bundle = Bundle::pack(arguments, cli.command.profile().as_ref())?;
     let binary = Binary::own()?;
     signal::listen("interrupted").map_err(|error| Failure::because(Exit::Failed, &error))?;
     let host = Host::live()?;
@@ -126,7 +127,7 @@ impl Talk<'_> {
                         Some(kept) => kept.push(text),
                         None => out::data(text),
                     },
-                    Ok(Frame::Err(text)) => out::note(text),
+                    Ok(Frame::Err(text)) => out::line(text),
                     Ok(Frame::Exit(code)) => return self.ended(code),
                     Err(_) => self.said.push(line),
                 },
@@ -150,7 +151,7 @@ impl Talk<'_> {
 
     fn ended(&self, code: i32) -> Result<Exit, Failure> {
         self.data.iter().flatten().for_each(out::data);
-        Exit::of(code).ok_or_else(|| {
+        Exit::of(code).inspect(|_| stream::is_ended_there()).ok_or_else(|| {
             let how = if code < 0 { format!("signal {}", -code) } else { format!("exit status {code}") };
             let what = format!("provision was ended on {}: {how}", self.connection.target());
             Failure::new(self.unknown(), what)

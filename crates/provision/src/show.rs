@@ -140,7 +140,8 @@ fn sign(step: &Step) -> String {
     }
 }
 
-fn coloured(diff: &str) -> String {
+/// A diff, indented.
+pub fn coloured(diff: &str) -> String {
     let line = |line: &str| {
         let style = match line.as_bytes().first() {
             _ if line.starts_with("---") || line.starts_with("+++") => FAINT,

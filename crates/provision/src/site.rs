@@ -9,7 +9,6 @@ use provision_host::{Family, Host, Lock, OsRelease, Root};
 use provision_profile::{Forge, Lock as ProfileLock, Making, Profile, Resolution};
 
 use crate::cli::{Global, ProfileArgs};
-use crate::command::not_built::Missing;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::inquiry;
@@ -23,7 +22,8 @@ pub struct Site {
     pub host: Host,
     /// How long to wait for another run.
     patience: Duration,
-    supply: Supply,
+    /// Where the profile is read from.
+    pub supply: Supply,
 }
 
 /// A profile, and what it means on this host.
@@ -36,7 +36,6 @@ pub struct Intent {
     pub resolution: Resolution,
     /// The text of the lock beside the profile, if there is one.
     pub lock: Option<String>,
-    binary: PathBuf,
 }
 
 impl Site {
@@ -129,18 +128,18 @@ impl Site {
     pub fn resolve(&self, args: &ProfileArgs) -> Result<Intent, Failure> {
         let profile = self.load(args)?;
         let facts = Facts::gather(&self.host)?;
-        let binary = own_binary()?;
         let file = LockFile::beside(&self.supply, args)?;
-        let resolution = self.resolution(&profile, &facts, &binary, file.lock())?;
+        let resolution = self.resolution(&profile, &facts, &own_binary()?, file.lock())?;
         let lock = file.found.map(|(text, _)| text);
-        Ok(Intent { profile, facts, resolution, lock, binary })
+        Ok(Intent { profile, facts, resolution, lock })
     }
 
     /// Loads a profile.
     pub fn load(&self, args: &ProfileArgs) -> Result<Profile, Failure> {
         let path = self.supply.absolute(&args.profile)?;
-        if self.supply.read(&path).is_ok_and(|bytes| Supply::is_plan(&bytes)) {
-            return Err(Missing::ApplyPlan.into());
+        if self.supply.read(&path).is_ok_and(|bytes| crate::saved::is_one(&bytes)) {
+            let what = format!("{} is a saved plan; expected a profile", path.display());
+            return Err(Failure::new(Exit::Usage, what).hint("provision apply FILE applies a saved plan"));
         }
         Ok(provision_profile::load(&path, &args.settings, &|path| self.supply.read(path))?)
     }
@@ -159,9 +158,13 @@ impl Site {
     }
 
     /// What would be made for this host now, and the desired state as far as it is known before.
-    pub fn preview(&self, intent: &Intent, vault: &Vault<'_>) -> Result<(Desired, Vec<Making>), Failure> {
-        let makings = self.forge(vault, &intent.binary, |forge| forge.preview(&intent.resolution.recipes))?;
-        let mut desired = intent.resolution.desired.clone();
+    pub fn preview(
+        &self,
+        resolution: &Resolution,
+        vault: &Vault<'_>,
+    ) -> Result<(Desired, Vec<Making>), Failure> {
+        let makings = self.forge(vault, &own_binary()?, |forge| forge.preview(&resolution.recipes))?;
+        let mut desired = resolution.desired.clone();
         vault.fill(&mut desired)?;
         for resource in desired.resources.values_mut() {
             if let Some(content) = resource.state.content_mut()
@@ -179,15 +182,16 @@ impl Site {
     /// `told` of the address and number of bytes of each file.
     pub fn fetch(
         &self,
-        intent: &Intent,
+        profile: &Profile,
+        resolution: &Resolution,
         vault: &Vault<'_>,
         told: &dyn Fn(&str, usize),
     ) -> Result<(), Failure> {
-        for (fingerprint, remote) in &intent.resolution.desired.remote {
+        for (fingerprint, remote) in &resolution.desired.remote {
             if vault.holds(&Content::kept(fingerprint.as_str()))? {
                 continue;
             }
-            let bytes = inquiry::fetch(&intent.profile, &remote.address, fingerprint, remote.size)?;
+            let bytes = inquiry::fetch(profile, &remote.address, fingerprint, remote.size)?;
             vault.keep(&bytes, false)?;
             told(&remote.address, bytes.len());
         }
@@ -195,9 +199,9 @@ impl Site {
     }
 
     /// Makes what is due, and gives the desired state with everything filled in.
-    pub fn make(&self, intent: &Intent, vault: &Vault<'_>) -> Result<Desired, Failure> {
-        self.forge(vault, &intent.binary, |forge| forge.forge(&intent.resolution.recipes))?;
-        let mut desired = intent.resolution.desired.clone();
+    pub fn make(&self, resolution: &Resolution, vault: &Vault<'_>) -> Result<Desired, Failure> {
+        self.forge(vault, &own_binary()?, |forge| forge.forge(&resolution.recipes))?;
+        let mut desired = resolution.desired.clone();
         vault.fill(&mut desired)?;
         Ok(desired)
     }

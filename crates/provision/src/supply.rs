@@ -46,7 +46,7 @@ impl Supply {
         }
     }
 
-    /// Whether a file is a plan and no profile: no TOML file starts like this; what `plan --json` printed does.
+    /// Whether a file is a plan and no profile: no TOML file starts like this.
     pub fn is_plan(bytes: &[u8]) -> bool {
         bytes.trim_ascii_start().starts_with(b"{")
     }

@@ -25,8 +25,8 @@ impl Engine<'_> {
 
     fn blank(&self, number: u64, result: Outcome) -> Result<Report> {
         let now = jiff::Timestamp::try_from(provision_host::now()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        let unknown = || Asked { who: "unknown".to_owned(), profile: "unknown".to_owned() };
-        let Asked { who, profile } = self.records.asked(number)?.unwrap_or_else(unknown);
+        let unknown = || Asked { who: "unknown".to_owned(), profile: "unknown".to_owned(), saved_plan: None };
+        let Asked { who, profile, saved_plan } = self.records.asked(number)?.unwrap_or_else(unknown);
         Ok(Report {
             schema: 1,
             generation: number,
@@ -34,6 +34,7 @@ impl Engine<'_> {
             time: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             who,
             profile,
+            saved_plan,
             state_id: self.recorded()?.state_id(),
             result,
             steps: 0,

@@ -88,6 +88,9 @@ impl Engine<'_> {
     fn end_by_undo(&self, number: u64, reason: &str, listener: Listener<'_>) -> Result<()> {
         let undone = self.undo(number, reason, listener);
         let result = if undone.is_ok() { Outcome::Undone } else { Outcome::HalfDone };
+        if undone.is_ok() {
+            listener(&Event::Undone { generation: number });
+        }
         // What keeps the undo from its end may well keep a report from the disk, and is what has to be told.
         undone.and(self.report_failed(number, result, reason))
     }

@@ -162,7 +162,8 @@ impl Lock {
             if !is_known(table.remove("schema").map(|entry| entry.node), &origin, &mut problems) {
                 return None;
             }
-            let node = Node { path: "lock".to_owned(), value: Value::Table(table), origin };
+            let (path, value) = ("lock".to_owned(), Value::Table(table));
+            let node = Node { path, value, origin, over: Vec::new(), variables: Vec::new() };
             LockWritten::read(&node, &mut problems).map(|written| entries(written, &mut problems))
         });
         problems.sort();

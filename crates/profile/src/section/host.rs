@@ -182,12 +182,15 @@ impl Host {
 
     pub(crate) fn resources(&self, facts: &Facts, exact: &Exact, draft: &mut Draft) -> Result<(), Error> {
         if let Some(name) = &self.hostname {
+            draft.because(&["host.hostname"]);
             draft.add(ResourceId::setting("hostname"), State::setting(&name.0), &[], None);
         }
         if !self.addresses.is_empty() {
+            draft.because(&["host.addresses"]);
             let content = draft.desired.literal(self.hosts_lines());
             draft.part("/etc/hosts", "provision", content, 0o644);
         }
+        draft.because(&["host.packages"]);
         for (PackageName(name), wanted) in &self.packages {
             if name == podman::PACKAGE {
                 draft.podman(facts)?;
@@ -201,6 +204,7 @@ impl Host {
             };
             draft.package_in(name, version, None);
         }
+        draft.because(&["host.file"]);
         for (path, file) in &self.files {
             let content = match &file.bytes {
                 Bytes::Given(bytes) => draft.desired.literal(bytes.clone()),

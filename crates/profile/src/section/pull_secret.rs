@@ -83,6 +83,7 @@ impl PullSecret {
             draft.recipe(Recipe::BaseEntry { name: name.clone(), file: file.clone(), key: key.clone() });
             entries.push((key, name));
         }
+        draft.because(&["pull-secret", "host.hostname", "registry.port", "registry.admin"]);
         for path in &self.write {
             for (key, name) in &entries {
                 let content = Content::generated(name.as_str(), true);

@@ -59,6 +59,7 @@ impl Redirect {
     }
 
     pub(crate) fn resources(&self, mirror: &str, draft: &mut Draft) {
+        draft.because(&["redirect", "mirror.repository", "host.hostname", "registry.port"]);
         draft.text(PATH, self.drop_in(mirror), &[]);
     }
 

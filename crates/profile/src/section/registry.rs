@@ -32,6 +32,10 @@ pub const KEY: &str = "/etc/provision/registry/tls/registry.key";
 /// Who may log in.
 pub const HTPASSWD: &str = "/etc/provision/registry/auth/htpasswd";
 
+/// What the registry's certificate is made from.
+const CERTIFICATE_KEYS: &[&str] =
+    &["host.hostname", "registry.names", "trust.key", "trust.certificate", "trust.certificate-key"];
+
 /// Every request pays for bcrypt. 32 random characters cannot be guessed at any cost.
 const COST_OF_RANDOM: u32 = 5;
 /// A password that a person chose can.
@@ -181,14 +185,17 @@ impl Registry {
             cost: if matches!(self.password, Secret::Generate(_)) { COST_OF_RANDOM } else { COST_OF_CHOSEN },
         });
         // Clients pull and push with podman; the service is a container.
+        draft.because(&["registry.backend"]);
         draft.podman(facts)?;
+        draft.because(&["registry.storage"]);
         draft.directory(&self.storage.0, 0o700);
         let restart = [Poke::Restart { unit: UNIT.to_owned() }];
-        for (path, name, secret) in [
-            (CERTIFICATE, recipe::REGISTRY_CERTIFICATE, false),
-            (KEY, recipe::REGISTRY_KEY, true),
-            (HTPASSWD, recipe::REGISTRY_HTPASSWD, true),
+        for (path, name, secret, keys) in [
+            (CERTIFICATE, recipe::REGISTRY_CERTIFICATE, false, CERTIFICATE_KEYS),
+            (KEY, recipe::REGISTRY_KEY, true, CERTIFICATE_KEYS),
+            (HTPASSWD, recipe::REGISTRY_HTPASSWD, true, &["registry.admin"]),
         ] {
+            draft.because(keys);
             let access = Access::root(if secret { 0o600 } else { 0o644 });
             draft.file(path, Content::generated(name, secret), access, &restart, None);
         }
@@ -200,7 +207,9 @@ impl Registry {
             unit: Some(UNIT.to_owned()),
             patience: PATIENCE,
         }));
+        draft.because(&["registry.backend", "registry.image", "registry.archive", "registry.digest"]);
         let image = image::add(self, facts, exact, draft)?;
+        draft.because(&["registry", "host.hostname"]);
         service::add(self, image, facts, draft)
     }
 

@@ -20,6 +20,9 @@ use crate::section::registry::Registry;
 use crate::source::{Located, Origin};
 use crate::tree::{Node, Value};
 
+/// What the first line of every private key in PEM ends with.
+const PRIVATE_KEY: &[u8] = b"PRIVATE KEY-----";
+
 choice! {
     /// The kind of the keys that are made.
     pub enum KeyWord {
@@ -124,13 +127,15 @@ impl Trust {
         problems: &mut Problems,
     ) -> Self {
         let pair = match (&written.certificate, &written.certificate_key) {
-            (Some(certificate), Some(key)) => files.read(certificate, problems).map(|bytes| OwnPair {
-                // Only ASCII is PEM; whatever else is in the file, the check of the pair names it.
-                certificate: String::from_utf8_lossy(&bytes).into_owned(),
-                authority: Vec::new(),
-                key: key.path(),
-                origin: certificate.origin().clone(),
-            }),
+            (Some(certificate), Some(key)) => {
+                certificates(certificate, files, problems).map(|bytes| OwnPair {
+                    // Only ASCII is PEM; whatever else is in the file, the check of the pair names it.
+                    certificate: String::from_utf8_lossy(&bytes).into_owned(),
+                    authority: Vec::new(),
+                    key: key.path(),
+                    origin: certificate.origin().clone(),
+                })
+            }
             (None, None) => None,
             (Some(one), None) | (None, Some(one)) => {
                 let title = "`certificate` and `certificate-key` belong together";
@@ -166,8 +171,10 @@ impl Trust {
             self.recipes(registry, host, draft);
             let path = certs_d(&registry.address());
             let authority = self.authority_content(draft);
+            draft.because(&["host.hostname", "registry.port", "trust.certificate", "trust.anchors"]);
             draft.file(&path, authority, Access::root(0o644), &[], None);
         }
+        draft.because(&["trust.anchors"]);
         if !self.anchors.is_empty() {
             // The tool that extracts the bundle; a minimal Debian comes without it.
             draft.package("ca-certificates", None);
@@ -254,7 +261,7 @@ impl Trust {
                 None => Some(Anchor::Registry),
             },
             AnchorWritten::File(file) => {
-                let bytes = files.read(&file, problems)?;
+                let bytes = certificates(&file, files, problems)?;
                 let stem = file.path().file_stem().map(|stem| stem.to_string_lossy().into_owned());
                 let name = plain_name(&stem.unwrap_or_default());
                 if let Some(Anchor::Pem { origin: other, .. }) = self
@@ -270,6 +277,18 @@ impl Trust {
             }
         }
     }
+}
+
+/// The bytes of a file that everybody may read in the end: it must not hold a key as well, as many servers want it.
+fn certificates(file: &NearPath, files: &mut Attachments<'_>, problems: &mut Problems) -> Option<Vec<u8>> {
+    let bytes = files.read(file, problems)?;
+    if bytes.windows(PRIVATE_KEY.len()).any(|text| text == PRIVATE_KEY) {
+        let title = format!("{} holds a private key; expected certificates alone", file.path().display());
+        let problem = Problem::new(file.origin(), title, "everybody may read what is made of it");
+        problems.push(problem.help("keep the key in a file of its own, for `certificate-key`"));
+        return None;
+    }
+    Some(bytes)
 }
 
 fn pem_bytes(anchors: &[Anchor]) -> Vec<u8> {

@@ -2,19 +2,23 @@
 
 use std::cell::OnceCell;
 
-use provision_converge::{Applied, Desired, Engine, Event, Request};
-use provision_host::{Host, Lock, connection, names};
+use provision_converge::{Agreement, Applied, Desired, Engine, Event, Request};
+use provision_host::{Facts, Host, Lock, connection, names};
+use provision_preflight::Requirement;
+use provision_profile::{Profile, Resolution};
 
 use super::mirror::progress::Progress;
 use crate::cli::{ConfirmArgs, EventFormat, Global, ProfileArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out::{self, BAD, CAREFUL, FAINT, GOOD, HEADING, paint};
+use crate::saved::{SavedPlan, Text};
 use crate::show;
 use crate::signal;
-use crate::site::Site;
+use crate::site::{Intent, Site};
+use crate::stream::{self, Told};
 
-/// Applies a profile.
+/// Applies a profile, or a plan that was saved.
 pub fn run(
     global: &Global,
     args: &ProfileArgs,
@@ -22,7 +26,7 @@ pub fn run(
     events: Option<EventFormat>,
 ) -> Result<Exit, Failure> {
     let site = Site::open(global)?;
-    let intent = site.resolve(args)?;
+    let order = Order::read(&site, args)?;
     site.need_root()?;
     let vault = site.vault();
     let engine = site.engine(&vault)?;
@@ -34,21 +38,63 @@ pub fn run(
         recover()?;
     }
     // Otherwise a host that is refused stays untouched: not even the file of the lock is written.
-    if super::check::refused(global, &site, &intent, events)? {
+    if let Some(saved) = &order.saved {
+        saved.holds(&site, &engine)?;
+    }
+    if super::check::refused(global, &site, (&order.facts, order.requirements), events)? {
         return Ok(Exit::Refused);
     }
     let lock = early.map_or_else(|| site.lock(), Ok)?;
     recover()?;
-    site.fetch(&intent, &vault, &|address, bytes| match events {
-        Some(EventFormat::Ndjson) => {
-            out::note(serde_json::json!({ "event": "fetched", "address": address, "bytes": bytes }));
-        }
-        None => out::note(format!("{} {address} ({bytes} bytes)", paint(HEADING, "fetch"))),
-    })?;
-    let desired = site.make(&intent, &vault)?;
-    let (name, profile) = (intent.profile.name.as_str(), intent.profile.merged.source().text());
-    let change = Change { name, profile, lock: intent.lock.as_deref(), desired: &desired, confirm, events };
+    if let Some(profile) = &order.source {
+        site.fetch(profile, &order.resolution, &vault, &|address, bytes| match events {
+            Some(EventFormat::Ndjson) => {
+                stream::tell(&Told::Fetched { address, bytes });
+            }
+            None => out::note(format!("{} {address} ({bytes} bytes)", paint(HEADING, "fetch"))),
+        })?;
+    }
+    let desired = site.make(&order.resolution, &vault)?;
+    let agreed = order.saved.as_ref().map(|saved| &saved.agreement);
+    let Text { name, text, lock: locked } = &order.profile;
+    let change =
+        Change { name, profile: text, lock: locked.as_deref(), desired: &desired, agreed, confirm, events };
     change.carry_out(global, &site, &engine, lock)
+}
+
+/// What shall be applied, from wherever it comes.
+struct Order {
+    profile: Text,
+    facts: Facts,
+    requirements: Vec<Requirement>,
+    resolution: Resolution,
+    saved: Option<SavedPlan>,
+    /// The profile, when it is read now: what it has elsewhere is fetched. A saved plan carries it.
+    source: Option<Profile>,
+}
+
+impl Order {
+    fn read(site: &Site, args: &ProfileArgs) -> Result<Self, Failure> {
+        let Some(saved) = SavedPlan::read(site, &site.supply.absolute(&args.profile)?)? else {
+            let intent = site.resolve(args)?;
+            let requirements = super::check::requirements(site, &intent.profile);
+            let profile = Text::of(&intent);
+            let Intent { profile: source, facts, resolution, .. } = intent;
+            return Ok(Self { profile, facts, requirements, resolution, saved: None, source: Some(source) });
+        };
+        if !args.settings.is_empty() {
+            let what = "--set means nothing to a saved plan: its variables have their values already";
+            return Err(Failure::new(Exit::Usage, what).hint("give it to provision plan -o FILE PROFILE"));
+        }
+        Ok(Self {
+            profile: saved.profile.clone(),
+            facts: Facts::gather(&site.host)?,
+            requirements: saved.requirements.clone(),
+            resolution: saved.resolution(),
+            saved: Some(saved),
+            source: None,
+        })
+    }
 }
 
 /// A change of the host that a command was asked for.
@@ -61,6 +107,8 @@ pub struct Change<'a> {
     pub lock: Option<&'a str>,
     /// The state wanted.
     pub desired: &'a Desired,
+    /// The saved plan that this is, if it is one.
+    pub agreed: Option<&'a Agreement>,
     /// Whether it has to be confirmed.
     pub confirm: &'a ConfirmArgs,
     /// How events are shown.
@@ -83,13 +131,14 @@ impl Change<'_> {
             name: self.name,
             profile: self.profile,
             lock: self.lock,
+            agreed: self.agreed,
             who: &who(),
             confirm: confirm.as_ref(),
             interrupted: &signal::interrupted,
             listener: &|event| teller.tell(event),
         })? {
             Applied::Waiting(pending) => {
-                Applied::Committed(super::confirm::wait(site, engine, pending, &teller, lock)?)
+                Applied::Committed(Box::new(super::confirm::wait(site, engine, pending, &teller, lock)?))
             }
             applied => applied,
         };
@@ -133,7 +182,7 @@ impl Teller {
     /// Tells of one event.
     pub fn tell(&self, event: &Event<'_>) {
         match (self.events, event) {
-            (Some(EventFormat::Ndjson), event) => out::note(serde_json::to_string(event).unwrap_or_default()),
+            (Some(EventFormat::Ndjson), event) => stream::tell(event),
             (None, Event::Mirroring { progress, .. }) => {
                 self.progress.get_or_init(|| Progress::new(false)).tell(progress);
             }
@@ -164,7 +213,9 @@ fn words(event: &Event<'_>) -> Option<String> {
         Event::Done { milliseconds, .. } if *milliseconds >= 1000 => {
             paint(FAINT, format!("      {}.{} s", milliseconds / 1000, milliseconds % 1000 / 100))
         }
-        Event::Done { .. } | Event::Mirroring { .. } => return None,
+        Event::Planned { .. } | Event::Done { .. } | Event::Mirroring { .. } | Event::Undone { .. } => {
+            return None;
+        }
         Event::Proving { health } => format!("{} {health}", paint(HEADING, "prove")),
         Event::RollingBack { reason } => {
             format!("{} {reason}; taking back what was done", paint(BAD, "failed:"))

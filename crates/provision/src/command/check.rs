@@ -13,14 +13,15 @@ use crate::failure::Failure;
 use crate::findings;
 use crate::lock_file::LockFile;
 use crate::out::{self, FAINT, HEADING, paint};
-use crate::site::{Intent, Site, own_binary};
+use crate::site::{Site, own_binary};
+use crate::stream::{self, Told};
 
 /// Shows every finding, with its remedy.
 pub fn run(global: &Global, args: &ProfileArgs) -> Result<Exit, Failure> {
     let site = Site::open(global)?;
     let profile = site.load(args)?;
     let facts = Facts::gather(&site.host)?;
-    let mut report = examine(&site, &profile, &facts);
+    let mut report = examine(&site, &facts, requirements(&site, &profile));
     let file = LockFile::beside(site.supply(), args)?;
     match site.resolution(&profile, &facts, &own_binary()?, file.lock()) {
         Ok(_) => {}
@@ -43,19 +44,19 @@ pub fn run(global: &Global, args: &ProfileArgs) -> Result<Exit, Failure> {
 pub fn refused(
     global: &Global,
     site: &Site,
-    intent: &Intent,
+    (facts, requirements): (&Facts, Vec<Requirement>),
     events: Option<EventFormat>,
 ) -> Result<bool, Failure> {
-    let report = examine(site, &intent.profile, &intent.facts);
+    let report = examine(site, facts, requirements);
     let refuses = report.refuses();
     if global.json && refuses {
         out::json(&as_json(&report));
     }
     let quiet = report.findings.iter().all(|finding| finding.status == Status::Pass);
     match events {
-        Some(EventFormat::Ndjson) => out::note(
-            json!({ "event": "preflight", "refused": refuses, "findings": report.findings }).to_string(),
-        ),
+        Some(EventFormat::Ndjson) => {
+            stream::tell(&Told::Preflight { refused: refuses, findings: &report.findings });
+        }
         None if report.findings.is_empty() => {}
         None if quiet => out::note(findings::summary(&report)),
         None => out::note(format!("{}\n{}", findings::table(&report, false), findings::summary(&report))),
@@ -63,11 +64,15 @@ pub fn refused(
     Ok(refuses)
 }
 
-fn examine(site: &Site, profile: &Profile, facts: &Facts) -> Report {
+/// What a profile requires of this host.
+pub fn requirements(site: &Site, profile: &Profile) -> Vec<Requirement> {
     let records = Records::new(&site.host.root, STATE_DIRECTORY);
     // Records that may not be read were written by an apply. This decides about the weight of a finding only.
     let applied = records.current().map_or(true, |current| current.is_some());
-    let mut requirements = profile.requirements(applied);
+    profile.requirements(applied)
+}
+
+fn examine(site: &Site, facts: &Facts, mut requirements: Vec<Requirement>) -> Report {
     let newest = newest_certificate(site);
     for requirement in &mut requirements {
         if let Requirement::Clock { after } = requirement {

@@ -26,6 +26,14 @@ pub fn run(global: &Global, confirm: &ConfirmArgs, events: Option<EventFormat>) 
     let lock = site.lock()?;
     let vault = site.vault();
     let engine = site.engine(&vault)?;
-    Change { name: "destroy", profile: "", lock: None, desired: &Desired::default(), confirm, events }
-        .carry_out(global, &site, &engine, lock)
+    Change {
+        name: "destroy",
+        profile: "",
+        lock: None,
+        desired: &Desired::default(),
+        agreed: None,
+        confirm,
+        events,
+    }
+    .carry_out(global, &site, &engine, lock)
 }

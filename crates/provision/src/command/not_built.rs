@@ -6,36 +6,22 @@ use crate::failure::Failure;
 /// Something that is not built, with what does the same today.
 #[derive(Debug, Clone, Copy)]
 pub enum Missing {
-    /// `explain`.
-    Explain,
     /// `trust`.
     Trust,
-    /// `plan --output`.
-    SavedPlan,
-    /// `apply PLANFILE`.
-    ApplyPlan,
 }
 
 impl Missing {
     fn what(self) -> &'static str {
         match self {
-            Self::Explain => "provision explain",
             Self::Trust => "provision trust",
-            Self::SavedPlan => "saving a plan with --output",
-            Self::ApplyPlan => "applying a saved plan",
         }
     }
 
     fn instead(self) -> &'static str {
         match self {
-            Self::Explain => "provision plan names the section that each resource comes from",
             Self::Trust => {
                 "openssl x509 -in FILE -text shows a certificate; the section [trust] of a profile makes them"
             }
-            Self::SavedPlan => {
-                "provision plan PROFILE shows it; provision plan PROFILE --json prints it as data"
-            }
-            Self::ApplyPlan => "give the profile: apply plans again, and shows every step",
         }
     }
 }

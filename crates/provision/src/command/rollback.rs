@@ -38,6 +38,6 @@ pub fn run(
     };
     let desired = records.desired(number)?;
     let name = format!("rollback to {number}");
-    Change { name: &name, profile: "", lock: None, desired: &desired, confirm, events }
+    Change { name: &name, profile: "", lock: None, desired: &desired, agreed: None, confirm, events }
         .carry_out(global, &site, &engine, lock)
 }

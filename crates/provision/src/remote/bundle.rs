@@ -10,12 +10,14 @@ use std::io::{self, BufRead, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use provision_converge::Bytes;
+use provision_profile::Supplies;
 use serde::{Deserialize, Serialize};
 
 use super::frame::INTERRUPT;
 use crate::cli::ProfileArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::saved::SavedPlan;
 use crate::signal;
 use crate::supply::Supply;
 
@@ -78,26 +80,30 @@ impl Bundle {
             found
         };
         let path = here.absolute(&args.profile)?;
-        // A saved plan names no other files.
-        if !read(&path).is_ok_and(|bytes| Supply::is_plan(&bytes)) {
-            let supplies = provision_profile::load(&path, &args.settings, &read)?.supplies();
-            for file in &supplies.files {
-                drop(read(file));
+        let supplies = match read(&path) {
+            Ok(bytes) if Supply::is_plan(&bytes) => {
+                SavedPlan::read_here(&path)??.map(|saved| Supplies::of(&saved.recipes)).unwrap_or_default()
             }
-            drop(read(&path.with_extension("lock")));
-            let mut variables = supplies.variables;
-            if let Some(folder) = here.variable(CREDENTIALS).filter(|_| !supplies.credentials.is_empty()) {
-                for name in &supplies.credentials {
-                    drop(read(&Path::new(&folder).join(name)));
-                }
-                variables.insert(CREDENTIALS.to_owned());
+            _ => {
+                drop(read(&path.with_extension("lock")));
+                provision_profile::load(&path, &args.settings, &read)?.supplies()
             }
-            let found = variables.into_iter().filter_map(|name| {
-                let value = here.variable(&name)?;
-                Some((name, Bytes::new(value.into_bytes())))
-            });
-            self.variables.extend(found);
+        };
+        for file in &supplies.files {
+            drop(read(file));
         }
+        let mut variables = supplies.variables;
+        if let Some(folder) = here.variable(CREDENTIALS).filter(|_| !supplies.credentials.is_empty()) {
+            for name in &supplies.credentials {
+                drop(read(&Path::new(&folder).join(name)));
+            }
+            variables.insert(CREDENTIALS.to_owned());
+        }
+        let found = variables.into_iter().filter_map(|name| {
+            let value = here.variable(&name)?;
+            Some((name, Bytes::new(value.into_bytes())))
+        });
+        self.variables.extend(found);
         self.files = files.into_inner();
         Ok(())
     }

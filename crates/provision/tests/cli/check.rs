@@ -135,7 +135,9 @@ fn a_refused_apply_changes_nothing_and_says_why() {
     let json = sandbox.run(&["apply", profile, "--json"]).expect(3).json();
     assert_eq!(finding(&json, "podman")["status"], json!("fail"));
     let events = sandbox.run(&["apply", profile, "--events", "ndjson"]);
-    let event: Value = serde_json::from_str(events.expect(3).stderr.trim()).unwrap();
+    let mut lines = events.expect(3).stderr.lines();
+    let line = lines.find(|line| line.contains("\"event\":\"preflight\"")).unwrap();
+    let event: Value = serde_json::from_str(line).unwrap();
     assert_eq!((&event["event"], &event["refused"]), (&json!("preflight"), &json!(true)));
     assert_eq!(sandbox.tree(), before);
     assert!(!sandbox.bench.at("/var/lib/provision").exists(), "not even the lock");

@@ -82,7 +82,7 @@ fn five_when_it_cannot_be_taken_back_and_the_next_run_does() {
         .resume()
         .expect(5)
         .complains("taking it back failed as well")
-        .complains("hint: run the same command again");
+        .complains("run the same command again");
 
     fs::remove_dir_all(&store).unwrap();
     fs::rename(&hidden, &store).unwrap();
@@ -102,7 +102,7 @@ fn six_when_the_host_changed_under_us() {
     let mut before = bench.tree();
     let still = bench.stand_still(&["apply", profile.to_str().unwrap()]);
     fs::write(bench.at(&last()), "somebody else's\n").unwrap();
-    still.resume().expect(6).complains("changed under us").complains("hint: everything is taken back");
+    still.resume().expect(6).complains("changed under us").complains("everything is taken back");
     let report = bench.report(1);
     assert_eq!((&report["result"], &report["profile"]), (&"undone".into(), &"many".into()));
     assert!(report["reason"].as_str().unwrap().contains("changed under us"), "{report}");

@@ -15,7 +15,7 @@ fn interrupted_by(signal: &str) {
     assert_ne!(bench.tree(), before, "it is in the middle");
     still.signal(signal);
     let ran = still.resume();
-    ran.expect(1).complains("error: interrupted before").complains("hint: everything is taken back");
+    ran.expect(1).complains("interrupted before").complains("everything is taken back");
     assert_eq!(bench.tree(), before);
     bench.on_root(&["status"]).expect(0).says("has not changed this host");
     bench.on_root(&apply).expect(0).says("(150 steps)");

@@ -3,6 +3,7 @@
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -275,4 +276,27 @@ fn a_secret_is_in_no_command_line_and_no_file_but_its_own() {
     ran.expect(0).never_shows(canary);
     let journal = fs::read_to_string(pair.there.bench.directory().join("sshd.log")).unwrap();
     assert!(!holds(journal.as_bytes()));
+}
+
+#[test]
+fn a_saved_plan_of_the_target_is_applied_from_here() {
+    let pair = Pair::new();
+    write(&pair.there, "/etc/machine-id", "0123456789abcdef0123456789abcdef\n");
+    let text = "schema = 1\nname = \"saved\"\n[[host.file]]\npath = \"/etc/motd\"\ncontent = \"hello\\n\"\n";
+    write(&pair.there, "/tmp/saved.toml", text);
+    pair.there.run(&["plan", "/tmp/saved.toml", "-o", "/tmp/saved.json"]).expect(2);
+    let plan = pair.there.bench.at("/tmp/saved.json");
+    fs::copy(&plan, pair.here.bench.at("/tmp/saved.json")).unwrap();
+    let apply = ["apply", "/tmp/saved.json"];
+    let ran = pair.run(&[&apply[..], &["--events", "ndjson"]].concat());
+    let told: Vec<serde_json::Value> =
+        ran.expect(0).stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<&str> = told.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    let count = |wanted: &str| events.iter().filter(|event| **event == wanted).count();
+    assert_eq!((count("stream"), count("committed"), count("end")), (1, 1, 1), "{events:?}");
+    assert_eq!((events.first(), events.last()), (Some(&"stream"), Some(&"end")));
+    assert_eq!(fs::read_to_string(pair.there.bench.at("/etc/motd")).unwrap(), "hello\n");
+    pair.run(&apply).expect(6).complains("used already: by generation 1");
+    fs::set_permissions(pair.here.bench.at("/tmp/saved.json"), fs::Permissions::from_mode(0o666)).unwrap();
+    pair.run(&apply).expect(64).complains("others may write it");
 }

@@ -77,6 +77,42 @@ fn what_only_its_owner_may_read_is_not_shown() {
     assert_eq!(bench.tree(), before);
 }
 
+/// What the host did by itself and what a profile asks for are two things.
+#[test]
+fn status_tells_drift_from_what_is_pending() {
+    let bench = Bench::new();
+    let [motd, issue] = ["/etc/motd", "/etc/issue"].map(|path| bench.file(path, "one\n"));
+    let first = bench.profile("first", &format!("{motd}{issue}"));
+    let second = bench.profile("second", &format!("{motd}{}", bench.file("/etc/issue", "two\n")));
+    let (first, second) = (first.to_str().unwrap(), second.to_str().unwrap());
+    bench.on_root(&["status", first]).expect(2).says("Pending: what first changes.").says("2 new");
+    bench.on_root(&["apply", first]).expect(0);
+    bench
+        .on_root(&["status", first])
+        .expect(0)
+        .says("No drift.")
+        .says("Nothing pending: what first declares is recorded.");
+    bench
+        .on_root(&["status", second])
+        .expect(2)
+        .says("No drift.")
+        .says("Pending: what second changes.")
+        .says("+two");
+    fs::write(bench.at("/etc/motd"), "somebody's\n").unwrap();
+    let ran = bench.on_root(&["status", second]);
+    let (drift, pending) = ran.expect(2).stdout.split_once("Pending: what second changes.").unwrap();
+    assert!(
+        drift.contains("Drift: the host is not as generation 1 left it.") && drift.contains("-somebody's"),
+        "{drift}"
+    );
+    assert!(drift.contains("1 step · 1 drifted") && !drift.contains("/etc/issue"), "{drift}");
+    assert!(pending.contains("1 step · 1 changed") && !pending.contains("/etc/motd"), "{pending}");
+    let json = bench.on_root(&["status", second, "--json"]).expect(2).json();
+    assert_eq!(json["plan"]["steps"][0]["ids"], json!(["file:/etc/motd"]));
+    assert_eq!(json["pending"]["plan"]["steps"][0]["ids"], json!(["file:/etc/issue"]));
+    bench.on_root(&["status", first]).expect(2).says("-somebody's").says("Nothing pending");
+}
+
 /// Of `/etc/hosts` only a block is ours; what others write around it is theirs, whichever verb comes by.
 #[test]
 fn edits_around_our_block_survive_every_verb() {

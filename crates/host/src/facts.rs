@@ -26,7 +26,8 @@ pub struct Facts {
     /// Version of the installed podman as it says itself: `4.3.1`, `4.9.4-rhel`; the end of what it says when it does
     /// not tell its version.
     pub podman: Option<String>,
-    /// Version of podman that an installation would bring, without epoch and release: `4.3.1`.
+    /// Version of podman that an installation would bring, without epoch and release: `4.3.1`. Not asked for where
+    /// podman is installed; see [`podman_candidate`].
     pub podman_candidate: Option<String>,
     /// What SELinux does.
     pub selinux: Selinux,
@@ -43,13 +44,15 @@ impl Facts {
         let os = OsRelease::read(&host.root)?;
         let family = os.family()?;
         let uname = rustix::system::uname();
+        let podman = podman(host)?;
+        let podman_candidate = if podman.is_none() { podman_candidate(host, family)? } else { None };
         Ok(Facts {
             family,
             arch: uname.machine().to_string_lossy().into_owned(),
             kernel: uname.release().to_string_lossy().into_owned(),
             hostname: hostname::get(host)?.running,
-            podman: podman(host)?,
-            podman_candidate: podman_candidate(host, family)?,
+            podman,
+            podman_candidate,
             selinux: selinux::mode(host)?,
             cgroup2: host.root.node(Path::new("/sys/fs/cgroup/cgroup.controllers"))?.is_some(),
             systemd: systemd_version(host)?,
@@ -74,7 +77,9 @@ fn parse_podman(text: &str) -> Option<String> {
     version.starts_with(|c: char| c.is_ascii_digit()).then(|| version.to_owned())
 }
 
-fn podman_candidate(host: &Host, family: Family) -> Result<Option<String>> {
+/// The version of podman that the package manager would install, or bring an installed one to. dnf takes seconds to
+/// answer.
+pub fn podman_candidate(host: &Host, family: Family) -> Result<Option<String>> {
     let manager = match family {
         Family::Debian => "apt-cache",
         Family::RedHat => "dnf",

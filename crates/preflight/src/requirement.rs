@@ -142,7 +142,7 @@ impl Requirement {
     pub(crate) fn probe(&self, scene: &Scene<'_>) -> Result<Verdict, Error> {
         match self {
             Self::Podman { at_least, installed_by_us } => {
-                Ok(judge::podman::judge(scene.facts, *at_least, *installed_by_us))
+                Ok(judge::podman::probe(scene, *at_least, *installed_by_us))
             }
             Self::Packages { names } => judge::packages::probe(scene, names),
             Self::Sudo => judge::sudo::probe(scene),

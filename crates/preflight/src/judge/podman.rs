@@ -1,12 +1,23 @@
 //! podman: the installed one, or the one that will be installed.
 
+use provision_host::facts::podman_candidate;
 use provision_host::{Facts, Family};
 
-use crate::scene::install;
+use crate::scene::{Scene, install};
 use crate::verdict::Verdict;
 use crate::version::Version;
 
-pub(crate) fn judge(facts: &Facts, at_least: Version, installed_by_us: bool) -> Verdict {
+pub(crate) fn probe(scene: &Scene<'_>, at_least: Version, installed_by_us: bool) -> Verdict {
+    let version = scene.facts.podman.as_ref().and_then(|text| text.parse::<Version>().ok());
+    if version.is_none_or(|version| version >= at_least) {
+        return judge(scene.facts, at_least, installed_by_us);
+    }
+    // Without an answer the remedy says less, and the finding is the same.
+    let podman_candidate = podman_candidate(scene.host, scene.family()).unwrap_or_default();
+    judge(&Facts { podman_candidate, ..scene.facts.clone() }, at_least, installed_by_us)
+}
+
+fn judge(facts: &Facts, at_least: Version, installed_by_us: bool) -> Verdict {
     let expected = format!("podman {at_least} or newer");
     match (&facts.podman, &facts.podman_candidate) {
         (Some(text), candidate) => match text.parse::<Version>() {

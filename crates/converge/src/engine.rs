@@ -35,6 +35,7 @@ mod agree;
 mod arm;
 mod confirm;
 mod report;
+mod sweep;
 mod undo;
 mod versions;
 
@@ -326,10 +327,8 @@ impl<'a> Engine<'a> {
             Op::Content { name, to } => return content::bring(self.machine, name, to, listener, stop),
             op => return Ok(perform(self.machine, op)?.nothing),
         };
-        if !install.is_empty() {
-            let before = packages::all_installed(self.machine.host, self.machine.family)?;
-            self.journal.append(&Record::Packages { before })?;
-        }
+        let before = packages::all_installed(self.machine.host, self.machine.family)?;
+        self.journal.append(&Record::Packages { before })?;
         let done = perform(self.machine, &step.op)?;
         if let Some(changed) = done.packages {
             let brought = changed.added.into_keys().filter(|name| !install.contains_key(name)).collect();
@@ -384,11 +383,19 @@ impl<'a> Engine<'a> {
         let baseline = self.remembered(desired)?;
         let report = self.records.linked(self.committed(number, plan)?, &baseline)?;
         self.records.write_report(&report)?;
+        self.bring_to_disk()?;
         self.records.commit(number)?;
         self.records.write_baseline(&baseline)?;
         self.close()?;
         listener(&Event::Committed { generation: number });
         Ok(report)
+    }
+
+    /// Brings to disk what programs have written. Once the generation counts, or the journal is gone, nobody would put
+    /// right what a power cut took back of it.
+    fn bring_to_disk(&self) -> Result<()> {
+        let host = self.machine.host;
+        if host.runs_programs() { Ok(host.root.sync_system()?) } else { Ok(()) }
     }
 
     /// The baseline of what is ours. The rest has none any more: the next first contact takes a new one.

@@ -31,6 +31,11 @@ impl<'a> Guard<'a> {
         Self { host, directory: directory.to_path_buf() }
     }
 
+    /// Where on the host it is made.
+    pub(crate) fn places() -> [&'static Path; 2] {
+        [UNITS, WANTS].map(Path::new)
+    }
+
     /// Whether there is a systemd that would run it.
     pub(crate) fn is_possible(&self) -> Result<bool> {
         Ok(systemd::runs(self.host)?)
@@ -39,7 +44,7 @@ impl<'a> Guard<'a> {
     /// The directories that have to be made for it, parents first; they go with it.
     pub(crate) fn missing(&self) -> Result<Vec<PathBuf>> {
         let mut missing = Vec::new();
-        for place in [UNITS, WANTS].map(Path::new) {
+        for place in Self::places() {
             if self.host.root.node(place)?.is_none() {
                 missing.push(place.to_path_buf());
             }

@@ -1,6 +1,7 @@
 //! Reads the state of resources from the host, and changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use provision_host::hostname::Hostname;
 use provision_host::{Error as HostError, Meta, NodeKind, hostname, packages, systemd};
@@ -103,7 +104,7 @@ fn shown_xattrs(meta: &Meta) -> BTreeMap<String, String> {
 fn observe_part(machine: Machine<'_>, id: &ResourceId, name: &str, hint: &State) -> Result<State> {
     let root = &machine.host.root;
     let path = root.behind(id.path())?;
-    let Some(bytes) = root.read(&path)? else { return Ok(State::Absent) };
+    let Some(bytes) = root.read(&path)? else { return nothing_behind(machine, id, &path) };
     let found =
         part::read(&bytes, name).map_err(|source| Error::Part { path: id.path().to_path_buf(), source })?;
     let secret = hint.content().is_some_and(|content| content.secret);
@@ -122,6 +123,20 @@ fn observe_part(machine: Machine<'_>, id: &ResourceId, name: &str, hint: &State)
         None => None,
     };
     Ok(State::Part(PartState { content, mode }))
+}
+
+/// A file that is not there can be made, unless a link leads to where nothing can be.
+fn nothing_behind(machine: Machine<'_>, id: &ResourceId, path: &Path) -> Result<State> {
+    let folder = path.parent().unwrap_or(path);
+    if path == id.path() || machine.host.root.list(folder)?.is_some() {
+        return Ok(State::Absent);
+    }
+    let (link, folder) = (id.path().display(), folder.display());
+    Ok(State::Unknown {
+        reason: format!(
+            "{link} is a link into {folder}, which is not there: make that, or move the link aside"
+        ),
+    })
 }
 
 type Installed = Result<BTreeMap<String, Option<String>>, String>;

@@ -24,6 +24,9 @@ use crate::state::{
 /// Loading an image of a few hundred megabytes takes minutes on a slow disk.
 const IMAGE_LIMIT: Duration = Duration::from_secs(1800);
 
+/// Where systemctl(1) puts the link that masks a unit.
+const MASKS: &str = "/etc/systemd/system";
+
 /// How many of a unit's last log lines explain why it did not start.
 const LOG_LINES: u32 = 20;
 
@@ -254,10 +257,12 @@ fn unit(machine: Machine<'_>, name: &str, to: &State) -> Result<()> {
     if to.masked == Some(false) && systemd::status(host, name)?.enabled.starts_with("masked") {
         systemd::unmask(host, name)?;
     }
-    let enabled = systemd::status(host, name)?.enabled;
-    match to.enabled {
-        Some(true) if enabled != "enabled" => systemd::enable(host, name)?,
-        Some(false) if enabled == "enabled" => systemd::disable(host, name)?,
+    let is = systemd::status(host, name)?;
+    // A unit that was masked has not told whether it was enabled, and what is enabled now is so because of us.
+    let enabled = if to.masked == Some(true) { to.enabled.or(Some(false)) } else { to.enabled };
+    match enabled {
+        Some(true) if is.enabled != "enabled" => systemd::enable(host, name)?,
+        Some(false) if is.enabled == "enabled" => systemd::disable(host, name)?,
         _ => {}
     }
     match to.active {
@@ -265,7 +270,9 @@ fn unit(machine: Machine<'_>, name: &str, to: &State) -> Result<()> {
         Some(false) => systemd::stop(host, name)?,
         None => {}
     }
-    if to.masked == Some(true) {
+    // A mask is a link in the place of the unit's file. Where that is ours, it is a resource, and the link comes back
+    // with it.
+    if to.masked == Some(true) && host.root.node(&Path::new(MASKS).join(name))?.is_none() {
         systemd::mask(host, name)?;
     }
     Ok(())

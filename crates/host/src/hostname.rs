@@ -1,5 +1,6 @@
 //! The name of the host: the one it boots with (`/etc/hostname`) and the one the kernel has now.
 
+use std::ops::Range;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ const FILE: &str = "/etc/hostname";
 /// Both names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hostname {
-    /// From `/etc/hostname`; `None` without the file or when it is empty.
+    /// From `/etc/hostname`; empty when the file names nobody, `None` without the file.
     pub configured: Option<String>,
     /// From the kernel; on a root that is not the running system, the configured one.
     pub running: String,
@@ -21,7 +22,8 @@ pub struct Hostname {
 
 /// The names that the host has.
 pub fn get(host: &Host) -> Result<Hostname> {
-    let configured = host.root.read_text(Path::new(FILE))?.and_then(|text| parse(&text));
+    let text = host.root.read_text(Path::new(FILE))?;
+    let configured = text.map(|text| text[name_in(&text)].to_owned());
     let running = match host.root.is_live() {
         true => rustix::system::uname().nodename().to_string_lossy().into_owned(),
         false => configured.clone().unwrap_or_default(),
@@ -29,15 +31,15 @@ pub fn get(host: &Host) -> Result<Hostname> {
     Ok(Hostname { configured, running })
 }
 
-/// Gives the host a name, now and at boot, each only where it differs. `configured` = `None` removes the file. What
-/// [`get`] returned can be set again. Needs root; the running name only changes on the running system.
+/// Gives the host a name, now and at boot, each only where it differs. `configured` = `None` removes the file; otherwise
+/// only the name in it changes. What [`get`] returned can be set again, and the file has its bytes of then. Needs root;
+/// the running name only changes on the running system.
 pub fn set(host: &Host, name: &Hostname) -> Result<()> {
-    let path = Path::new(FILE);
     let now = get(host)?;
     if now.configured != name.configured {
         match &name.configured {
             Some(name) => write(host, name)?,
-            None => drop(host.root.remove(path)?),
+            None => drop(host.root.remove(Path::new(FILE))?),
         }
     }
     if host.root.is_live() && now.running != name.running {
@@ -48,30 +50,66 @@ pub fn set(host: &Host, name: &Hostname) -> Result<()> {
 }
 
 fn write(host: &Host, name: &str) -> Result<()> {
-    let path = Path::new(FILE);
+    // A link stays one.
+    let path = &host.root.behind(Path::new(FILE))?;
     let before = host.root.node(path)?;
     let meta = before.as_ref().map_or(Meta::own(0o644), |node| node.meta.clone());
-    host.root.write(path, format!("{name}\n").as_bytes(), &meta)?;
+    let text = host.root.read_text(path)?.unwrap_or_default();
+    host.root.write(path, with_name(&text, name).as_bytes(), &meta)?;
     if before.is_none() && host.root.is_live() { selinux::restorecon(host, &[path]) } else { Ok(()) }
 }
 
-/// hostname(5): the first line that is neither empty nor a comment.
-fn parse(text: &str) -> Option<String> {
-    text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned)
+/// Where the name is, hostname(5): the first line that is neither empty nor a comment, without the space around it. An
+/// empty place at the start when there is none.
+fn name_in(text: &str) -> Range<usize> {
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let name = line.trim();
+        if !name.is_empty() && !name.starts_with('#') {
+            let start = at + line.len() - line.trim_start().len();
+            return start..start + name.len();
+        }
+        at += line.len();
+    }
+    0..0
+}
+
+/// The text with another name in the place of its own, or without one. A name that is new has a line of its own, the
+/// first, so that taking it away gives back what was there.
+fn with_name(text: &str, name: &str) -> String {
+    let Range { start, mut end } = name_in(text);
+    let mut name = name.to_owned();
+    match (end == start, name.is_empty()) {
+        (true, false) => name.push('\n'),
+        (false, true) if text[end..].starts_with('\n') => end += 1,
+        _ => {}
+    }
+    format!("{}{name}{}", &text[..start], &text[end..])
 }
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::*;
 
     #[test]
-    fn the_file() {
+    fn the_name_in_a_file() {
         for (text, expected) in [
-            ("bastion\n", Some("bastion")),
-            ("# c\n\n registry.example.test \n", Some("registry.example.test")),
+            ("bastion\n", "bastion"),
+            ("# c\n\n registry.example.test \n", "registry.example.test"),
+            ("\n# only a comment\n", ""),
+            ("", ""),
         ] {
-            assert_eq!(parse(text).as_deref(), expected);
+            assert_eq!(&text[name_in(text)], expected);
         }
-        assert_eq!(parse("\n# only a comment\n"), None);
+    }
+
+    #[test]
+    fn a_name_that_goes_again_leaves_the_file_as_it_was() {
+        for text in ["bare\n", "bare", "# by the installer\n bare \n# end", "# only a comment", "", "\n"] {
+            let before = text[name_in(text)].to_owned();
+            let with = with_name(text, "registry.example.test");
+            assert_eq!(&with[name_in(&with)], "registry.example.test");
+            assert_eq!(with_name(&with, &before), text);
+        }
     }
 }

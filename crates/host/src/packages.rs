@@ -101,6 +101,9 @@ pub fn transaction<S: AsRef<str>>(
 ) -> Result<Changed> {
     checked(&install.keys().collect::<Vec<_>>())?;
     let remove = checked(remove)?;
+    if family == Family::Debian {
+        debian::finish_cut_off(host)?;
+    }
     let before = all_installed(host, family)?;
     let mut install: Vec<Wanted<'_>> = install.iter().map(wanted).collect::<Result<_>>()?;
     install.retain(|one| !one.is_in(&before));

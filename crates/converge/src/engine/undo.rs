@@ -1,10 +1,9 @@
 //! Taking back an apply that failed, was interrupted, or was cut off: a plan towards the generation before, with what
 //! was attempted as what is recorded.
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
 
-use provision_host::{TEMPORARY_PREFIX, packages};
+use provision_host::packages;
 use serde::Serialize;
 
 use super::confirm::Verdict;
@@ -16,7 +15,8 @@ use crate::generation::Outcome;
 use crate::journal::Record;
 use crate::op::Op;
 use crate::plan::Plan;
-use crate::resource::{Kind, ResourceId};
+use crate::resource::{Kind, Resource, ResourceId};
+use crate::state::{PackageState, State};
 
 /// What is told of a run that did not end by itself.
 const CUT_OFF: &str = "the run was cut off";
@@ -40,9 +40,7 @@ pub enum Recovered {
 impl Engine<'_> {
     /// Finishes or takes back what a run left half-done that was cut off; none when there is nothing.
     pub fn recover(&self, listener: Listener<'_>) -> Result<Option<Recovered>> {
-        // The very first run may have been cut off while it made the directory of all records.
-        let own = self.machine.vault.directory();
-        [Some(own), own.parent()].into_iter().flatten().try_for_each(|place| self.sweep_directory(place))?;
+        self.sweep_own()?;
         let Some(records) = self.journal.read()? else {
             self.report_not_begun()?;
             return Ok(None);
@@ -115,17 +113,25 @@ impl Engine<'_> {
         let begun = self.begun(number)?;
         self.journal.mend()?;
         self.journal.append(&Record::Undo { reason: reason.to_owned() })?;
-        self.note_cut_off_packages()?;
+        let Moved { came, went } = self.moved()?;
         let before = self.recorded()?;
         let mut attempted = before.resources.clone();
-        let (wanted, baseline) = (self.attempted(number)?.resources, self.records.baseline()?);
+        let (wanted, mut baseline) = (self.attempted(number)?.resources, self.records.baseline()?);
         // What has no baseline is back already, by an undo that was itself cut off: what is there now is what was there
         // before us, and taking it back once more would remove it.
         let ours = |id: &ResourceId| begun.contains(id) && baseline.states.contains_key(id);
         attempted.extend(wanted.into_iter().filter(|(id, _)| ours(id)));
+        for name in &came {
+            let id = ResourceId::package(name);
+            baseline.states.entry(id.clone()).or_insert(State::Absent);
+            attempted.entry(id).or_insert_with(dependency);
+        }
         // Mirrored images are kept, and none are brought in order to undo: that could fail once more.
         let mut towards = before.clone();
         towards.resources.retain(|id, _| id.kind() != Kind::Content);
+        for name in &went {
+            towards.resources.entry(ResourceId::package(name)).or_insert_with(dependency);
+        }
         self.without_lost_versions(&mut towards)?;
         let plan = self.plan_from(&towards, &attempted, &baseline)?;
         if let Some((id, reason)) = plan.unknown.iter().next() {
@@ -133,7 +139,10 @@ impl Engine<'_> {
         }
         self.not_too_early(&plan)?;
         self.run(number, &plan, 0..plan.steps.len(), listener, &|| false)?;
-        self.records.write_baseline(&self.remembered(&before)?)
+        self.bring_to_disk()?;
+        let mut baseline = self.remembered(&before)?;
+        baseline.brought.retain(|name| !came.contains(name));
+        self.records.write_baseline(&baseline)
     }
 
     /// While the host boots there is no network, and what a package's scripts start would wait for us.
@@ -149,7 +158,7 @@ impl Engine<'_> {
     }
 
     /// What a run wanted that the journal tells of.
-    fn attempted(&self, number: u64) -> Result<Desired> {
+    pub(super) fn attempted(&self, number: u64) -> Result<Desired> {
         self.records.named_by(self.journal.path(), number, self.records.desired(number))
     }
 
@@ -176,38 +185,32 @@ impl Engine<'_> {
         Ok(begun)
     }
 
-    /// Packages that a transaction brought before it was cut off or failed.
-    fn note_cut_off_packages(&self) -> Result<()> {
+    /// What the run's transactions of packages have done, however they ended: also to those that nobody asked for, which
+    /// came along, and which one that was cut off may have taken alone.
+    fn moved(&self) -> Result<Moved> {
         let records = self.journal.read()?.unwrap_or_default();
-        let before = records.iter().find_map(|record| match record {
+        let before = records.into_iter().find_map(|record| match record {
             Record::Packages { before } => Some(before),
             _ => None,
         });
-        let Some(before) = before else { return Ok(()) };
+        let Some(before) = before else { return Ok(Moved::default()) };
         let now = packages::all_installed(self.machine.host, self.machine.family)?;
-        self.note_brought(now.into_keys().filter(|name| !before.contains_key(name)).collect())
+        let only = |one: &BTreeMap<String, String>, other: &BTreeMap<String, String>| {
+            one.keys().filter(|name| !other.contains_key(*name)).cloned().collect()
+        };
+        Ok(Moved { came: only(&now, &before), went: only(&before, &now) })
     }
+}
 
-    /// Removes what a write that was cut off left beside the files of a generation and of the one before.
-    fn sweep(&self, number: u64) -> Result<()> {
-        let mut resources = self.recorded()?.resources;
-        resources.extend(self.attempted(number)?.resources);
-        let mut directories = BTreeSet::new();
-        for id in resources.keys().filter(|id| id.kind() == Kind::File) {
-            directories.extend(id.path().parent().map(Path::to_path_buf));
-            // Parts are written where a link leads to; where one leads in a circle, nothing was.
-            let behind = self.machine.host.root.behind(id.path()).ok();
-            directories.extend(behind.iter().filter_map(|file| file.parent()).map(Path::to_path_buf));
-        }
-        directories.iter().try_for_each(|directory| self.sweep_directory(directory))
-    }
+/// Packages that are there since a run began, and those that are not there any more.
+#[derive(Default)]
+struct Moved {
+    came: BTreeSet<String>,
+    went: BTreeSet<String>,
+}
 
-    fn sweep_directory(&self, directory: &Path) -> Result<()> {
-        let root = &self.machine.host.root;
-        let names = root.list(directory)?.unwrap_or_default();
-        for name in names.iter().filter(|name| name.starts_with(TEMPORARY_PREFIX)) {
-            root.remove(&directory.join(name))?;
-        }
-        Ok(())
-    }
+/// A package that came along with another one.
+fn dependency() -> Resource {
+    let state = State::Package(PackageState { version: None });
+    Resource { section: "host".to_owned(), order: 0, state, pokes: BTreeSet::new() }
 }

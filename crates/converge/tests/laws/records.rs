@@ -10,7 +10,7 @@ use provision_converge::{Collected, Desired, Engine, Keep, Proof, Records, Vault
 use provision_host::{Family, Host};
 use provision_oci::assemble::{ImageSpec, scratch_image};
 
-use super::{Bench, Declared, STATE, file, profile, resource};
+use super::{Bench, Declared, STATE, file, plain, profile, resource};
 
 /// One thing that happens to a host.
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ impl Bench {
     fn live(&self, acts: &[Act]) {
         for act in acts {
             match act {
-                Act::Apply(profile) => drop(self.apply(&self.desired(profile))),
+                Act::Apply(profile) => drop(self.applies(&self.desired(profile))),
                 Act::Stop(profile, step) => drop(self.try_apply(&self.desired(profile), *step)),
                 Act::Drift => {
                     let path = self.directory.path().join("etc/a");
@@ -89,7 +89,7 @@ impl Bench {
         }
         let path = |path: PathBuf| self.directory.path().join(path);
         tree.into_iter()
-            .map(|(name, (_, bytes))| (path(name), bytes))
+            .map(|(name, (.., bytes))| (path(name), bytes))
             .filter(|(path, _)| path.is_file())
             .collect()
     }
@@ -209,7 +209,7 @@ proptest! {
 
 #[test]
 fn of_what_was_made_here_only_archives_of_images_go() {
-    let bench = Bench::new(&[(3, "from before\n".into(), 0o644)]);
+    let bench = Bench::new(&[plain("/srv/x", "from before\n", 0o644)]);
     let vault = Vault::new(&bench.host.root, STATE);
     let archive = |program: &[u8]| {
         let spec = ImageSpec {
@@ -278,7 +278,7 @@ fn nothing_goes_while_it_is_not_known_what_is_in_force() {
 
 #[test]
 fn what_is_still_json_is_no_less_damaged() {
-    let bench = Bench::new(&[(0, "from before\n".into(), 0o644)]);
+    let bench = Bench::new(&[plain("/etc/a", "from before\n", 0o644)]);
     let declared = |text: &str| {
         [Declared::File { name: 0, text: text.into(), mode: 0o644 }, Declared::Secret { name: 1 }]
     };

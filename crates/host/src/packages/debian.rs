@@ -1,6 +1,7 @@
 //! dpkg-query(1), apt-cache(8), apt-get(8): how they are called and how they answer. Names were checked before.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::Result;
@@ -11,6 +12,9 @@ use super::Wanted;
 
 /// Downloads and unpacking on a slow machine take long; a hang has an end nevertheless.
 const LIMIT: Duration = Duration::from_secs(3600);
+
+/// Where dpkg notes what it is about, in files named by number, before that is in its list; apt looks here too.
+const UPDATES: &str = "/var/lib/dpkg/updates";
 
 /// One line per package. `binary:Package` would carry the architecture on some of them.
 const FORMAT: &str = "${db:Status-Status}\t${Package}\t${Version}\n";
@@ -83,6 +87,18 @@ pub(super) fn install(host: &Host, wanted: &[Wanted<'_>]) -> Result<()> {
 
 pub(super) fn remove(host: &Host, names: &[String]) -> Result<()> {
     apt_get(host).args(["purge", "--"]).args(names).run().map(drop)
+}
+
+/// Finishes what dpkg was about when it was cut off: as long as notes of that are there, apt refuses everything. Which
+/// package then fails is told by whoever needs it.
+pub(super) fn finish_cut_off(host: &Host) -> Result<()> {
+    let notes = host.root.list(Path::new(UPDATES))?.unwrap_or_default();
+    if notes.iter().any(|note| note.bytes().all(|byte| byte.is_ascii_digit())) {
+        let dpkg =
+            host.program("dpkg").args(["--force-confdef", "--force-confold", "--configure", "--pending"]);
+        dpkg.env("DEBIAN_FRONTEND", "noninteractive").timeout(LIMIT).output()?;
+    }
+    Ok(())
 }
 
 /// What a removal would take along, from a simulation.

@@ -18,6 +18,9 @@ use crate::{Error, Result};
 /// What the names of temporary nodes start with.
 pub const TEMPORARY_PREFIX: &str = ".provision-";
 
+/// What may be a file system of its own (file-hierarchy(7)) and holds parts of the system.
+const SYSTEM: [&str; 6] = ["/", "/boot", "/etc", "/usr", "/var", "/var/lib/containers"];
+
 impl Root {
     /// Puts a regular file at `path`, atomically; what is there (a link itself, not its target) is replaced.
     /// The directory must exist. On return the bytes and the name are on disk.
@@ -98,18 +101,25 @@ impl Root {
         let fail = |e: std::io::Error| Error::file("make the directory", path, e);
         self.replace(path, meta, Wait::Now, |place| {
             rustix::fs::mkdirat(&place.directory, &place.temporary, Mode::from(0o700))?;
-            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let fd = rustix::fs::openat(&place.directory, &place.temporary, flags, Mode::empty())?;
-            apply(fd.as_fd(), meta)
+            apply(fd.as_fd(), meta)?;
+            Ok(rustix::fs::fsync(&fd)?)
         })
         .map_err(|e| e.or(fail))
     }
 
-    /// Gives a node mode, owner and attributes in place; a link's own, not its target's.
+    /// Gives a node mode, owner and attributes in place, and waits until they are on disk; a link's own, not its target's.
     pub fn set_meta(&self, path: &Path, meta: &Meta) -> Result<()> {
-        let fd =
-            self.grip(path)?.ok_or_else(|| Error::file("change the mode or owner of", path, Errno::NOENT))?;
-        apply(fd.as_fd(), meta).map_err(|e| Error::file("change the mode or owner of", path, e))
+        let fail = |e: std::io::Error| Error::file("change the mode or owner of", path, e);
+        let fd = self.grip(path)?.ok_or_else(|| fail(Errno::NOENT.into()))?;
+        let kind = FileType::from_raw_mode(rustix::fs::fstat(&fd).map_err(|e| fail(e.into()))?.st_mode);
+        // Opened before the new mode may forbid it. What cannot be opened to be read (a link, a pipe) is not waited for.
+        let readable = matches!(kind, FileType::RegularFile | FileType::Directory);
+        let open = || rustix::fs::open(proc_path(&fd), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok();
+        let opened = readable.then(open).flatten();
+        apply(fd.as_fd(), meta).map_err(fail)?;
+        opened.map_or(Ok(()), |opened| rustix::fs::fsync(&opened).map_err(|e| fail(e.into())))
     }
 
     /// Removes a file, a link or an empty directory. `false`: nothing was there.
@@ -166,6 +176,23 @@ impl Root {
         let mut file = File::from(fd);
         file.write_all(bytes).map_err(fail)?;
         Ok(file)
+    }
+
+    /// Waits until everything is on disk that anybody has written (syncfs(2)) to the file systems of the system itself:
+    /// not every program that changes it does so, and what is mounted elsewhere is data.
+    pub fn sync_system(&self) -> Result<()> {
+        let mut done = Vec::new();
+        for place in SYSTEM.map(Path::new) {
+            let fail = |e: Errno| Error::file("sync the file system of", place, e);
+            let opened = self.resolve(place, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty());
+            let Some(fd) = absent(opened).map_err(fail)? else { continue };
+            let device = rustix::fs::fstat(&fd).map_err(fail)?.st_dev;
+            if !done.contains(&device) {
+                rustix::fs::syncfs(&fd).map_err(fail)?;
+                done.push(device);
+            }
+        }
+        Ok(())
     }
 
     /// Opens a file for a lock, made with mode 0600 when it is not there.

@@ -57,6 +57,22 @@ fn apt_installs_what_is_missing_and_tells_what_came_along() {
 }
 
 #[test]
+fn dpkg_finishes_first_what_it_was_cut_off_in() {
+    let fake = debian();
+    fake.file("root/var/lib/dpkg/updates/tmp.i", "");
+    fake.file("install", "printf 'podman 4.3.1\n' >> \"$FAKE/installed\"");
+    transaction(&fake.host(), Family::Debian, &any(&["podman"]), &NONE).unwrap();
+    assert!(changes(&fake).iter().all(|call| !call.starts_with("dpkg ")), "nothing was cut off");
+    fake.file("root/var/lib/dpkg/updates/0001", "Package: conmon\n");
+    fake.file("purge", "echo 'bash 5.2' > \"$FAKE/installed\"");
+    fake.program("dpkg", "rm \"$FAKE/root/var/lib/dpkg/updates/0001\"; exit 1");
+    transaction(&fake.host(), Family::Debian, &any(&[]), &["podman"]).unwrap();
+    let calls = changes(&fake);
+    assert_eq!(calls[0], "dpkg --force-confdef --force-confold --configure --pending");
+    assert_eq!(calls.last().unwrap(), "apt-get purge -- podman");
+}
+
+#[test]
 fn apt_reads_its_lists_again_when_they_do_not_know_a_package() {
     let fake = debian();
     fake.file("update", "echo skopeo >> \"$FAKE/lists\"");

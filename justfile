@@ -12,6 +12,10 @@ verify *ARGS:
 test *ARGS:
     cargo test --workspace --exclude vm-tests --exclude integration {{ARGS}}
 
+# A kill and a power cut at every change of files that a bastion makes: hours.
+soak *ARGS:
+    cargo test --package provision --test cli -- --ignored soak {{ARGS}}
+
 # The crates together, against real servers.
 integration *ARGS:
     cargo test --package integration {{ARGS}}

@@ -29,7 +29,16 @@ pub(crate) struct Ran {
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        let bench = Self { directory: tempfile::tempdir().unwrap() };
+        Self::on(tempfile::tempdir().unwrap())
+    }
+
+    /// A bench whose directory is made in another one.
+    pub(crate) fn inside(place: &Path) -> Self {
+        Self::on(tempfile::tempdir_in(place).unwrap())
+    }
+
+    fn on(directory: TempDir) -> Self {
+        let bench = Self { directory };
         fs::create_dir_all(bench.root().join("etc")).unwrap();
         fs::create_dir_all(bench.root().join("var/lib")).unwrap();
         fs::write(bench.root().join("etc/os-release"), OS_RELEASE).unwrap();
@@ -130,6 +139,11 @@ impl Bench {
         Ran { command, directory: self.directory(), status: output.status, stdout, stderr }
     }
 
+    /// A run that somebody else waited for, with all that it printed.
+    pub(crate) fn told(&self, command: String, status: ExitStatus, told: String) -> Ran {
+        Ran { command, directory: self.directory(), status, stdout: told, stderr: String::new() }
+    }
+
     /// What a generation left behind.
     pub(crate) fn report(&self, generation: u64) -> serde_json::Value {
         let path = format!("/var/lib/provision/generations/{generation:04}/report.json");
@@ -171,6 +185,11 @@ impl Ran {
     pub(crate) fn expect(&self, code: i32) -> &Self {
         assert!(self.status.code() == Some(code), "expected exit code {code}\n{}", self.told());
         self
+    }
+
+    /// The exit code; none when a signal ended it.
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.status.code()
     }
 
     /// Panics unless standard output has these words.

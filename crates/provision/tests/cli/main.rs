@@ -2,21 +2,26 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bastion;
 mod bench;
 mod check;
 mod confirm;
 mod differences;
+mod disk;
 mod errors;
 mod events;
 mod exit_codes;
 mod explain;
+mod faults;
 mod hostile;
 mod interrupt;
 mod json;
+mod kill;
 mod lock;
 mod not_built;
 mod pages;
 mod pair;
+mod power;
 mod pull_secret;
 mod readme;
 mod records;
@@ -26,4 +31,5 @@ mod sandbox;
 mod saved_plan;
 mod serve;
 mod state_id;
+mod trace;
 mod verbs;

@@ -7,8 +7,8 @@ use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 
 use provision_oci::Digest;
 use provision_oci::assemble::{ImageSpec, scratch_image};
@@ -17,6 +17,9 @@ use rustix::fs::XattrFlags;
 use crate::bench::{Bench, Ran};
 use crate::disk::{Cut, Disk};
 use crate::trace::{Change, Go, Trace, held};
+
+/// Memory as a file system, where there is one.
+const MEMORY: &str = "/dev/shm";
 
 /// The programs, and where the system looks for them. Their own working files are in `/run`.
 const PROGRAMS: [(&str, &str); 7] = [
@@ -100,6 +103,7 @@ pub(crate) type Manifest = BTreeMap<PathBuf, Seen>;
 /// The system.
 pub(crate) struct Bastion {
     pub(crate) bench: Bench,
+    _programs: Arc<Programs>,
 }
 
 impl Bastion {
@@ -139,8 +143,10 @@ impl Bastion {
 
     /// A system with a shell and the binary. In memory, where there is room: every step waits until it is on disk.
     fn empty() -> Self {
-        let memory = Path::new("/dev/shm");
-        let bastion = Self { bench: if memory.is_dir() { Bench::inside(memory) } else { Bench::new() } };
+        let memory = Path::new(MEMORY);
+        let bench = if memory.is_dir() { Bench::inside(memory) } else { Bench::new() };
+        let programs = Programs::kept();
+        let bastion = Self { bench, _programs: Arc::clone(&programs) };
         let folders = [
             "proc dev tmp run/systemd/system opt root bin usr/bin usr/sbin etc/ssl/certs usr/local/share/ca-certificates",
             "var/lib/dpkg/info var/lib/containers/storage etc/systemd/system/multi-user.target.wants",
@@ -148,7 +154,7 @@ impl Bastion {
         for folder in folders.iter().flat_map(|folders| folders.split(' ')) {
             fs::create_dir_all(bastion.bench.root().join(folder)).unwrap();
         }
-        for (from, to) in programs() {
+        for (from, to) in &programs.files {
             let to = bastion.bench.at(to);
             fs::create_dir_all(to.parent().unwrap()).unwrap();
             if fs::hard_link(from, &to).is_err() {
@@ -340,25 +346,26 @@ fn spec() -> ImageSpec {
 }
 
 /// A shell, what its scripts call, and the binary, with the libraries of all: where they are and where they go. Copied
-/// once, so that each system has them as links.
-fn programs() -> impl Iterator<Item = (&'static Path, &'static str)> {
-    static KEPT: OnceLock<(tempfile::TempDir, Vec<(PathBuf, String)>)> = OnceLock::new();
-    let (_, kept) = KEPT.get_or_init(|| {
-        let memory = Path::new("/dev/shm");
+/// once, so that each system has them as links; they go with the last system.
+struct Programs {
+    _place: tempfile::TempDir,
+    files: Vec<(PathBuf, String)>,
+}
+
+impl Programs {
+    fn kept() -> Arc<Self> {
+        static KEPT: Mutex<Weak<Programs>> = Mutex::new(Weak::new());
+        let mut kept = KEPT.lock().unwrap();
+        kept.upgrade().unwrap_or_else(|| {
+            let programs = Arc::new(Self::copied());
+            *kept = Arc::downgrade(&programs);
+            programs
+        })
+    }
+
+    fn copied() -> Self {
+        let memory = Path::new(MEMORY);
         let place = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
-        let mut wanted = BTreeMap::new();
-        let binary = env!("CARGO_BIN_EXE_provision");
-        let tools =
-            ["sh", "sleep", "cat", "ln", "mv", "rm", "sync", "getent"].map(|tool| format!("/bin/{tool}"));
-        let tools = tools.iter().map(|tool| (tool.as_str(), tool.as_str()));
-        for (program, path) in tools.chain([(binary, "/bin/provision")]) {
-            wanted.insert(path.to_owned(), program.to_owned());
-            let ldd = Command::new("ldd").arg(program).output().unwrap();
-            let words = String::from_utf8_lossy(&ldd.stdout).into_owned();
-            for word in words.split_whitespace().filter(|word| word.starts_with('/')) {
-                wanted.insert(word.to_owned(), word.to_owned());
-            }
-        }
         let keep = |(number, (to, from)): (usize, (String, String))| {
             let kept = place.path().join(number.to_string());
             // What only a debugger needs is much, and an apply makes a copy of the binary.
@@ -368,10 +375,26 @@ fn programs() -> impl Iterator<Item = (&'static Path, &'static str)> {
             }
             (kept, to)
         };
-        let kept = wanted.into_iter().enumerate().map(keep).collect();
-        (place, kept)
-    });
-    kept.iter().map(|(from, to)| (from.as_path(), to.as_str()))
+        let files = Self::wanted().into_iter().enumerate().map(keep).collect();
+        Self { _place: place, files }
+    }
+
+    /// Where each goes, and where it comes from.
+    fn wanted() -> BTreeMap<String, String> {
+        let mut wanted = BTreeMap::new();
+        let tools =
+            ["sh", "sleep", "cat", "ln", "mv", "rm", "sync", "getent"].map(|tool| format!("/bin/{tool}"));
+        let tools = tools.iter().map(|tool| (tool.as_str(), tool.as_str()));
+        for (program, path) in tools.chain([(env!("CARGO_BIN_EXE_provision"), "/bin/provision")]) {
+            wanted.insert(path.to_owned(), program.to_owned());
+            let ldd = Command::new("ldd").arg(program).output().unwrap();
+            let words = String::from_utf8_lossy(&ldd.stdout).into_owned();
+            for word in words.split_whitespace().filter(|word| word.starts_with('/')) {
+                wanted.insert(word.to_owned(), word.to_owned());
+            }
+        }
+        wanted
+    }
 }
 
 fn walk(root: &Path, folder: &Path, manifest: &mut Manifest) {

@@ -279,8 +279,10 @@ fn damaged_media_are_named_and_never_completed() -> Result<()> {
             let name = largest.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let ended = mirror(&load, &server)?.with_code(1).context(what)?;
             ended.says(&[&name, "hint: "]).context(what)?;
+            // The registry tidies up its uploads meanwhile.
             let mut find = Command::new("find");
-            find.arg(server.directory().join("store")).args(["-path", &format!("*{name}*")]);
+            find.arg(server.directory().join("store"));
+            find.args(["-ignore_readdir_race", "-path", &format!("*{name}*")]);
             ensure!(run(&mut find)?.ok()?.stdout.is_empty(), "{what}: the registry took it");
         }
         std::fs::write(&largest, &good)?;

@@ -100,10 +100,11 @@ impl Bench {
         self.events.borrow_mut().clear();
         let listener = |event: &provision_converge::Event<'_>| {
             let event = serde_json::to_value(event).unwrap_or_default();
-            let kind = event["progress"]["event"].as_str().or(event["event"].as_str()).unwrap_or_default();
+            let kind = event["event"].as_str().unwrap_or_default();
+            let kind = event["progress"]["event"].as_str().map_or(kind.into(), |one| format!("{kind} {one}"));
             let mut events = self.events.borrow_mut();
-            if events.last().is_none_or(|last| last != kind) {
-                events.push(kind.to_owned());
+            if events.last().is_none_or(|last| *last != kind) {
+                events.push(kind);
             }
         };
         Engine::new(&self.host, Family::Debian, &vault).apply(&Request {
@@ -156,8 +157,9 @@ fn a_release_is_mirrored_once_and_then_nothing_is_left_to_do() -> Result<()> {
     // The registry is proved before images go into it.
     let events = bench.events.borrow().clone();
     let place = |kind: &str| events.iter().position(|event| event == kind);
-    ensure!(place("proving") < place("planned") && place("planned") < place("bytes"), "{events:?}");
-    ensure!(place("copied").is_some() && place("copied") < place("committed"), "{events:?}");
+    let mirrored = |kind: &str| place(&format!("mirroring {kind}"));
+    ensure!(place("proving") < mirrored("planned") && mirrored("planned") < mirrored("bytes"), "{events:?}");
+    ensure!(mirrored("copied").is_some() && mirrored("copied") < place("committed"), "{events:?}");
 
     ensure!(bench.apply(&desired)? == Applied::Nothing);
     // The media are carried on to the next site.
@@ -287,7 +289,7 @@ fn an_interrupted_copy_is_taken_back_and_the_next_one_completes_it() -> Result<(
     let media = TempDir::new()?;
     let image = write_release(&release(false, false), media.path())?.to_string();
     let desired = bench.desired("hello", &[(&image, Some(media.path()))]);
-    let begun = || bench.events.borrow().iter().any(|event| event == "planned");
+    let begun = || bench.events.borrow().iter().any(|event| event == "mirroring planned");
     let failure = failed(bench.apply_until(&desired, &begun))?;
     ensure!(failure.contains("Undone") && failure.contains("interrupted before"), "{failure}");
     ensure!(bench.motd().is_none());

@@ -36,6 +36,10 @@ lint:
 build:
     cargo build --release --package provision
 
+# Power cuts at twenty moments of an apply in a guest: more than an hour.
+soak-power:
+    cargo test --package vm-tests --test scenarios -- --ignored --nocapture twenty_moments
+
 # What plans and applies of many files cost, beside ansible-playbook.
 bench-plan *ARGS:
     cargo run --quiet --package integration --bin bench-plan -- {{ARGS}}

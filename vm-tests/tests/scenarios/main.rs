@@ -7,6 +7,7 @@ mod confirm;
 mod cut_off;
 mod mirrored;
 mod podman_host;
+mod power_cut;
 mod remote;
 mod rolled_back;
 mod state_id;

@@ -123,9 +123,9 @@ fn difference(is: &Manifest, expected: &Manifest) -> String {
         .join("\n")
 }
 
-/// Where in a step a sample begins: another place in each run, told when it fails.
+/// The first of a sample of changes: the same in each run, so that a green suite stays green; `just soak` takes them all.
 pub(crate) fn anywhere(step: usize) -> usize {
-    usize::try_from(std::process::id()).unwrap() % step
+    step / 2
 }
 
 pub(crate) fn first_apply() -> Verb {
